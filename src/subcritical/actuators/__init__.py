@@ -1,0 +1,1 @@
+"""Actions to receipts: an order carried out on a handle, and the proof."""

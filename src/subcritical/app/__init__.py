@@ -1,0 +1,1 @@
+"""One function per user verb; both front doors call only this."""

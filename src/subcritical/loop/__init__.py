@@ -1,0 +1,1 @@
+"""The harness for a system that improves itself."""

@@ -1,0 +1,1 @@
+"""Events to findings to tripwires to actions to receipts, composed once."""

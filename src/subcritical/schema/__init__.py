@@ -1,0 +1,61 @@
+"""The records that cross rooms: frozen, versioned, without input or output."""
+
+from subcritical.schema.action import Action, Order, Receipt, RunState
+from subcritical.schema.artifact import PROTECTED, Artifact
+from subcritical.schema.event import (
+    Approval,
+    ArtifactChange,
+    Control,
+    Direction,
+    Event,
+    EventData,
+    FileChange,
+    Heartbeat,
+    Message,
+    Proposal,
+    Resource,
+    Review,
+    Score,
+    Split,
+    SubsetUse,
+)
+from subcritical.schema.finding import Evidence, Finding, Severity
+from subcritical.schema.handle import Handle, HandleReport
+from subcritical.schema.measurement import Measurement
+from subcritical.schema.record import Record, decode_record, encode_record
+from subcritical.schema.verdict import Metric, Verdict
+
+__all__ = [
+    "PROTECTED",
+    "Action",
+    "Approval",
+    "Artifact",
+    "ArtifactChange",
+    "Control",
+    "Direction",
+    "Event",
+    "EventData",
+    "Evidence",
+    "FileChange",
+    "Finding",
+    "Handle",
+    "HandleReport",
+    "Heartbeat",
+    "Measurement",
+    "Message",
+    "Metric",
+    "Order",
+    "Proposal",
+    "Receipt",
+    "Record",
+    "Resource",
+    "Review",
+    "RunState",
+    "Score",
+    "Severity",
+    "Split",
+    "SubsetUse",
+    "Verdict",
+    "decode_record",
+    "encode_record",
+]

@@ -1,0 +1,1 @@
+"""Numeric kernels: arrays in, numbers out. No events, no clock, no disk."""

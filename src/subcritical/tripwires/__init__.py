@@ -1,0 +1,1 @@
+"""Rules over findings, measurements and silence that request actions; they latch."""
