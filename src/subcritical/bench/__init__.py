@@ -1,0 +1,1 @@
+"""The science: labelled scenarios and studies, run on the product itself."""

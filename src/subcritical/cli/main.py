@@ -1,0 +1,34 @@
+"""The command `subcritical`."""
+
+from __future__ import annotations
+
+import click
+
+import subcritical
+from subcritical.cli.config import config
+from subcritical.cli.doctor import doctor
+from subcritical.cli.experiment import experiment
+from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
+from subcritical.cli.run import run
+from subcritical.cli.sandbox import sandbox
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(subcritical.__version__, prog_name="subcritical")
+@click.option("--debug", is_flag=True, help="Show tracebacks of internal errors.")
+def main(debug: bool) -> None:
+    r"""Run a self-improving system that cannot touch what judges it: contained, measured, stoppable.
+
+    \b
+    Start with:   subcritical doctor DIR          what could the guest tamper with?
+                  subcritical run LOOP.yaml       run it contained
+                  subcritical status latest       from another terminal
+
+    \b
+    Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage or configuration, 3 internal error,
+    4 blind, 5 tripped and contained, 6 tripped and NOT contained, 7 ledger broken, 130 stopped.
+    """
+
+
+for command in (run, pause, resume, throttle, stop, roll_back, review, status, doctor, experiment, sandbox, config):
+    main.add_command(command)

@@ -1,0 +1,54 @@
+"""What a path is: first matching rule wins, and what no rule names is unlisted, hence denied."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
+
+from subcritical.schema import Artifact
+
+
+class PathRule(msgspec.Struct, frozen=True):
+    """Paths that match `pattern` are `artifact`. `*` stays within one folder, `**` crosses folders."""
+
+    pattern: str
+    artifact: Artifact
+
+
+def classify(path: str, rules: Sequence[PathRule]) -> Artifact:
+    """The artifact class of a relative path with `/` separators."""
+    for rule in rules:
+        if matches(path, rule.pattern):
+            return rule.artifact
+    return Artifact.UNLISTED
+
+
+def matches(path: str, pattern: str) -> bool:
+    """Whether the whole of `path` matches a glob `pattern`. Case matters."""
+    return _compiled(pattern).fullmatch(path) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    parts: list[str] = []
+    position = 0
+    while position < len(pattern):
+        if pattern.startswith("**/", position):
+            parts.append("(?:[^/]+/)*")
+            position += 3
+        elif pattern.startswith("**", position):
+            parts.append(".*")
+            position += 2
+        elif pattern[position] == "*":
+            parts.append("[^/]*")
+            position += 1
+        elif pattern[position] == "?":
+            parts.append("[^/]")
+            position += 1
+        else:
+            parts.append(re.escape(pattern[position]))
+            position += 1
+    return re.compile("".join(parts), re.DOTALL)

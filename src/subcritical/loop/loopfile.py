@@ -1,0 +1,266 @@
+"""The loop file: one YAML file that says what may change, what judges it, and where it must stop.
+
+Every key here is built. A key that is planned but not built is refused by name (`_NOT_BUILT`), never
+ignored: a limit that is read and not enforced is worse than none.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from subcritical.loop.yaml_source import Duration, Key, Size, Source, read
+from subcritical.schema import Artifact, Direction, Order, Severity
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
+
+_NOT_BUILT = {
+    "approvals": "approvals by named principals come with the full gateway",
+    "proof": "policy proofs come with the full gateway",
+    "improvement_budget": "improvement budgets come with the takeoff measures",
+}
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section of the loop file."""
+
+
+class Guest(_Part):
+    """Which program improves itself, and how it is driven.
+
+    `command` runs your program; `evolve`, `tune` and `self_tuning` are built in. `mode: session` is one
+    long-lived process that speaks the JSON-lines protocol; `mode: generation` starts it once per
+    generation and takes what it left in its workspace.
+    """
+
+    kind: Literal["command", "evolve", "tune", "self_tuning"]
+    run: tuple[str, ...] = ()
+    mode: Literal["session", "generation"] = "session"
+    seed: int = 0
+    arguments: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+
+
+class ArtifactRule(_Part):
+    """What the paths that match are. First match wins; a path that nothing matches is denied."""
+
+    path: Name
+    artifact: Artifact = msgspec.field(name="is")
+
+
+class Training(_Part):
+    """Arrays of the public split by which a guest's choice of training data can be audited.
+
+    `weights` is the workspace file (JSON object: subset -> weight >= 0) by which the guest chooses;
+    the others name arrays: training items (rows), the subset of each item, and the evaluation items.
+    """
+
+    weights: Name
+    items: Name
+    subset: Name
+    evaluation_items: Name
+
+
+class Evaluate(_Part):
+    """What judges a version. Paths are relative to the loop file; `bounds` are hard limits of a metric."""
+
+    run: Name
+    public: Name
+    held_out: Name | None = None
+    isolation: Literal["split", "shared"] = "split"
+    module: Name = "solution"
+    repeats: Count = 1
+    timeout: Duration = "20s"
+    preload: tuple[str, ...] = ("numpy",)
+    primary: str | None = None
+    direction: Direction | None = None
+    bounds: dict[str, tuple[float | None, float | None]] = {}
+    memory: Size = "1GiB"
+    training: Training | None = None
+
+
+class SocketOnly(_Part):
+    """The one host Unix socket a guest may reach."""
+
+    socket: Name
+
+
+class Limits(_Part):
+    """Where the run ends. They belong to the supervisor; a guest's copy of them changes nothing."""
+
+    generations: Count = 100
+    evaluations: Count = 10_000
+    wall: Duration = "1h"
+    cpu: Duration = "1h"
+    memory: Size = "1GiB"
+    processes: Count = 64
+    disk: Size = "256MiB"
+    inodes: Count = 10_000
+    output: Size = "1MiB"
+    proposal_timeout: Duration = "10m"
+    network: Literal["none"] | SocketOnly = "none"
+
+
+class Containment(_Part):
+    """Refuse to run below this rung."""
+
+    minimum: Literal["R1", "R2", "R3"] = "R2"
+
+
+class Oversight(_Part):
+    """How often a person is expected to look. `review: assumed` says that nobody will, and the report says so."""
+
+    review: Literal["expected", "assumed"] = "expected"
+    review_cycle: Duration | None = None
+    review_generations: Count | None = None
+
+
+class Trigger(_Part):
+    """What a tripwire watches: exactly one of technique, detector, severity, measure or silence."""
+
+    technique: str | None = None
+    detector: str | None = None
+    severity: Severity | None = None
+    measure: str | None = None
+    above: float | None = None
+    confidence: float = 0.95
+    silence: Duration | None = None
+
+
+class Tripwire(_Part):
+    """When `on` holds, do `action`. `at_most` belongs to `throttle`: accepted changes per recorded review."""
+
+    on: Trigger
+    action: Order
+    at_most: Count | None = None
+
+
+DEFAULT_TRIPWIRES = (
+    Tripwire(on=Trigger(severity=Severity.CRITICAL), action=Order.PAUSE),
+    Tripwire(on=Trigger(silence="60s"), action=Order.STOP),
+)
+
+
+class LoopFile(_Part):
+    """The whole loop file."""
+
+    system: Name
+    guest: Guest
+    workspace: Name
+    artifacts: tuple[ArtifactRule, ...]
+    evaluate: Evaluate
+    scratch: tuple[str, ...] = ("__pycache__/**", "**/__pycache__/**")
+    limits: Limits = Limits()
+    containment: Containment = Containment()
+    oversight: Oversight = Oversight()
+    tripwires: tuple[Tripwire, ...] = DEFAULT_TRIPWIRES
+    detectors: dict[str, dict[str, Any]] = {}
+
+
+class Loop(msgspec.Struct, frozen=True, kw_only=True):
+    """A loop file and where it lies: relative paths resolve against `directory`."""
+
+    settings: LoopFile
+    path: Path
+    directory: Path
+
+    def resolve(self, name: str) -> Path:
+        """The path that `name` in the loop file means."""
+        return (self.directory / name).resolve()
+
+
+def load_loop(path: Path) -> Loop:
+    """Read, validate and cross-check a loop file.
+
+    Raises:
+        ConfigError: With file and line; nothing was started.
+    """
+    source = read(path)
+    _refuse_not_built(source, source.data, ())
+    settings = source.convert(LoopFile)
+    loop = Loop(settings=settings, path=path, directory=path.resolve().parent)
+    _check_paths(source, loop)
+    _check_guest(source, settings)
+    _check_tripwires(source, settings)
+    return loop
+
+
+def loop_schema() -> dict[str, Any]:
+    """JSON Schema of the loop file, for editors."""
+    return msgspec.json.schema(LoopFile)
+
+
+def _refuse_not_built(source: Source, data: Any, key: Key) -> None:
+    if isinstance(data, dict):
+        for name, value in data.items():
+            if name in _NOT_BUILT and key[:1] not in {("detectors",), ("guest",)}:
+                raise source.error(f"`{name}` is not built yet ({_NOT_BUILT[name]}); remove it", (*key, name))
+            _refuse_not_built(source, value, (*key, name))
+    elif isinstance(data, list):
+        for index, value in enumerate(data):
+            _refuse_not_built(source, value, (*key, index))
+
+
+def _check_paths(source: Source, loop: Loop) -> None:
+    settings = loop.settings
+    if not loop.resolve(settings.workspace).is_dir():
+        raise source.error(f"workspace `{settings.workspace}` is not a directory", ("workspace",))
+    for field in ("run", "public", "held_out"):
+        name = getattr(settings.evaluate, field)
+        if name is None:
+            continue
+        inside = loop.resolve(settings.workspace) / name
+        if not loop.resolve(name).is_file() and not (field == "run" and inside.is_file()):
+            raise source.error(f"evaluate.{field}: no file `{name}` beside the loop file", ("evaluate", field))
+    if settings.evaluate.held_out is not None:
+        same = loop.resolve(settings.evaluate.public) == loop.resolve(settings.evaluate.held_out)
+        if same:
+            raise source.error("the held-out split is the public split", ("evaluate", "held_out"))
+    _check_reach(source, loop)
+
+
+def _check_reach(source: Source, loop: Loop) -> None:
+    """Refuse data inside the workspace: the guest would be given the held-out split to read."""
+    workspace = loop.resolve(loop.settings.workspace)
+    for field in ("public", "held_out"):
+        name = getattr(loop.settings.evaluate, field)
+        if name is not None and loop.resolve(name).is_relative_to(workspace):
+            raise source.error(
+                f"evaluate.{field}: `{name}` lies inside the workspace, where the guest reads it; move it out",
+                ("evaluate", field),
+            )
+
+
+def _check_guest(source: Source, settings: LoopFile) -> None:
+    guest = settings.guest
+    if guest.kind == "command" and not guest.run:
+        raise source.error("a command guest needs `run: [program, argument, ...]`", ("guest",))
+    if guest.kind != "command" and guest.run:
+        raise source.error(f"the built-in guest `{guest.kind}` takes no `run`", ("guest", "run"))
+    if guest.kind != "command" and guest.mode != "session":
+        raise source.error(f"the built-in guest `{guest.kind}` runs in mode session", ("guest", "mode"))
+    oversight = settings.oversight
+    if oversight.review == "expected" and oversight.review_cycle is None and oversight.review_generations is None:
+        raise source.error(
+            "say how often a person reviews the run, `oversight: {review_cycle: 1d}`, or {review: assumed} if nobody will",
+            ("oversight",),
+        )
+
+
+def _check_tripwires(source: Source, settings: LoopFile) -> None:
+    for index, tripwire in enumerate(settings.tripwires):
+        trigger, key = tripwire.on, ("tripwires", index)
+        chosen = [
+            n for n in ("technique", "detector", "severity", "measure", "silence") if getattr(trigger, n) is not None
+        ]
+        if len(chosen) != 1:
+            raise source.error("a tripwire watches exactly one of technique, detector, severity, measure, silence", key)
+        if (trigger.measure is None) != (trigger.above is None):
+            raise source.error("a measure and `above` go together", (*key, "on"))
+        if tripwire.action is Order.RESUME:
+            raise source.error("a tripwire cannot resume a run; only a person can", (*key, "action"))
+        if (tripwire.action is Order.THROTTLE) != (tripwire.at_most is not None):
+            raise source.error("`at_most` belongs to the action throttle, and throttle needs it", key)
