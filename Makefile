@@ -21,7 +21,8 @@ bubblewrap:
 	  else echo "bubblewrap is not installed and cannot be installed without root: a weaker rung will be used"; fi; }
 
 demo: $(READY) bubblewrap
-	$(BIN)/subcritical run examples/demo/loop.yaml --allow-rung R3
+	$(BIN)/python examples/demo/build.py
+	$(BIN)/subcritical run examples/demo/loop.yaml --allow-rung R3 --fail-on critical
 
 test: $(READY) bubblewrap
 	$(BIN)/lint-imports

@@ -25,10 +25,15 @@ def canonical_json(value: Any) -> bytes:
     Args:
         value: A `msgspec.Struct`, dict, list, tuple, str, bool, None, float, or int within
             +-(2^53 - 1); larger integers have no exact JSON number and are refused.
+
     Raises:
         InputError: NaN, infinity, an integer out of range, or a type JSON has no form for.
     """
-    return _text(msgspec.to_builtins(value)).encode("utf-8")
+    try:
+        plain = msgspec.to_builtins(value)
+    except TypeError as error:
+        raise InputError(f"canonical JSON: {error}") from error
+    return _text(plain).encode("utf-8")
 
 
 def digest(data: bytes) -> str:
@@ -55,9 +60,15 @@ def _text(value: Any) -> str:
     if isinstance(value, list | tuple):
         return "[" + ",".join(map(_text, value)) + "]"
     if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
-        return "{" + ",".join(f"{_string(key)}:{_text(value[key])}" for key in keys) + "}"
+        return _object(value)
     raise InputError(f"canonical JSON: no form for {type(value).__name__}")
+
+
+def _object(value: dict[Any, Any]) -> str:
+    if not all(isinstance(key, str) for key in value):
+        raise InputError("canonical JSON: a key that is no text")
+    keys = sorted(value, key=lambda key: key.encode("utf-16-be", "surrogatepass"))
+    return "{" + ",".join(f"{_string(key)}:{_text(value[key])}" for key in keys) + "}"
 
 
 def _string(value: str) -> str:

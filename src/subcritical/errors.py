@@ -1,13 +1,13 @@
 """One error tree. A message says what went wrong, where, and what to do next.
 
-    SubcriticalError
-    ├── InputError         the caller passed something unusable
-    │   └── ConfigError    a loop or settings file is wrong (names file and line)
-    ├── SourceError        something outside gave us bytes we cannot use
-    ├── BlindError         we cannot see what we promised to watch
-    ├── ContainmentError   we could not contain, pause or kill
-    ├── GatewayError       a self-modification was refused by the door itself
-    └── LedgerError        recorded history is broken
+SubcriticalError
+├── InputError         the caller passed something unusable
+│   └── ConfigError    a loop or settings file is wrong (names file and line)
+├── SourceError        something outside gave us bytes we cannot use
+├── BlindError         we cannot see what we promised to watch
+├── ContainmentError   we could not contain, pause or kill
+├── GatewayError       a self-modification was refused by the door itself
+└── LedgerError        recorded history is broken
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ class ConfigError(InputError):
     """
 
     def __init__(self, message: str, *, path: str = "", line: int | None = None) -> None:
+        """Put the place in front of the message."""
         where = f"{path}:{line}: " if path and line else f"{path}: " if path else ""
         super().__init__(f"{where}{message}")
         self.path = path
@@ -74,5 +75,6 @@ class LedgerError(SubcriticalError):
     exit_code = 7
 
     def __init__(self, message: str, *, seq: int | None = None) -> None:
+        """Say what broke and from which entry on."""
         super().__init__(message)
         self.seq = seq

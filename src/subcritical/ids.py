@@ -14,7 +14,7 @@ class Ids:
 
     def __init__(self, seed: int | None = None) -> None:
         """Use the operating system's randomness unless `seed` is given (tests only)."""
-        self._random: random.Random = random.SystemRandom() if seed is None else random.Random(seed)
+        self._random: random.Random = random.SystemRandom() if seed is None else random.Random(seed)  # noqa: S311 - tests only
 
     def run(self, clock: Clock) -> str:
         """A run name that sorts by start time: `20261124-152348-3fa9c1`."""

@@ -2,22 +2,11 @@
 
 import numpy as np
 import pytest
+from evaluation_cases import EVALUATOR, GOOD
 
 from subcritical.clock import SystemClock
 from subcritical.loop.evaluation import Pair, Plan, Rules
 from subcritical.sandbox import Containment, Limits, probe
-
-EVALUATOR = b"""\
-import numpy as np
-
-def evaluate(candidate, data):
-    answers = candidate.call("classify", data["x"])
-    right = int(np.sum(np.asarray(answers) == data["y"]))
-    n = len(data["y"])
-    return {"metrics": {"accuracy": {"value": right / n, "n": n, "successes": right}}, "primary": "accuracy"}
-"""
-GOOD = b"def classify(x):\n    return (x % 2).astype(int)\n"
-
 
 class Watching:
     """Nobody stops or pauses."""

@@ -1,7 +1,7 @@
 """Whatever a candidate or an evaluator does, an evaluation ends in a number or in a reason."""
 
 import pytest
-from conftest import EVALUATOR, GOOD
+from evaluation_cases import EVALUATOR, GOOD
 
 from subcritical.sandbox import Limits
 
@@ -70,7 +70,7 @@ def test_output_without_end_is_cut(judge_once):
 
 
 def test_memory_beyond_the_limit_is_a_limit_not_a_crash(judge_once):
-    greedy = b"def classify(x):\n    big = [bytes(1 << 20) for _ in range(900)]\n    return x\n"
+    greedy = b"def classify(x):\n    big = [b'x' * (1 << 20) for _ in range(900)]\n    return x\n"
     outcome = judge_once(greedy, timeout_s=10, limits=Limits(memory_bytes=300 << 20))
     assert outcome.status in {"limit", "invalid"}
     assert "memory" in outcome.detail.lower()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +10,17 @@ import msgspec
 
 from subcritical import report
 from subcritical.clock import Clock, SystemClock
-from subcritical.errors import ContainmentError, InputError
+from subcritical.errors import InputError
 from subcritical.ids import Ids
 from subcritical.ledger import read_journal, verify_journal
 from subcritical.loop.assembly import RunOptions, run_loop
-from subcritical.loop.loopfile import load_loop
+from subcritical.loop.loopfile import Loop, load_loop
 from subcritical.loop.run_directory import RunDirectory
-from subcritical.loop.runner import Progress, Result
+from subcritical.loop.outcome import Progress, Result
 from subcritical.sandbox import Rung, probe
-from subcritical.schema import Receipt, Record, Severity
+from subcritical.report import RunFacts
+from subcritical.schema import Action, Finding, Measurement, Order, Receipt, Record, Severity
+from subcritical.tripwires import BY_PREFIX
 
 _ORDER = (3, 7, 6, 5, 130, 4, 1)
 """Exit codes that can apply together, the first of them wins."""
@@ -28,6 +30,7 @@ class Ran(msgspec.Struct, frozen=True, kw_only=True):
     """A finished run: the object of `--json`, the exit code, and where the report lies."""
 
     summary: dict[str, Any]
+    text: str
     exit_code: int
     report: Path
 
@@ -78,9 +81,7 @@ def run_system(
     started(directory, chosen)
     options = RunOptions(rung=chosen, wait_when_paused=wait_when_paused, resume=resume is not None, seed=seed)
     result = run_loop(loop, directory, options=options, clock=clock, progress=progress)
-    return conclude(
-        directory, result, chosen, fail_on=fail_on, review_assumed=loop.settings.oversight.review == "assumed"
-    )
+    return conclude(directory, loop, result, chosen, fail_on=fail_on)
 
 
 def choose_rung(minimum: Rung, *, allow_rung: Rung | None, exactly: Rung | None) -> Rung:
@@ -106,56 +107,79 @@ def choose_rung(minimum: Rung, *, allow_rung: Rung | None, exactly: Rung | None)
     return chosen
 
 
-def conclude(directory: RunDirectory, result: Result, rung: Rung, *, fail_on: Severity, review_assumed: bool) -> Ran:
+def conclude(directory: RunDirectory, loop: Loop, result: Result, rung: Rung, *, fail_on: Severity) -> Ran:
     """Write the report and the summary of a run that has ended."""
     records = list(read_journal(directory.journal))
     check = verify_journal(directory.journal)
+    facts = RunFacts(
+        status=result.status,
+        why=result.why,
+        rung=str(rung),
+        not_guaranteed=not_guaranteed(loop, rung),
+        isolation=loop.settings.evaluate.isolation,
+        review_cycle=_review_cycle(loop),
+        journal_path=str(directory.journal),
+        journal=check,
+    )
+    measured = {record.name: record for record in records if isinstance(record, Measurement)}
     summary = {
+        **report.summary(records),
         "status": result.status,
         "why": result.why,
         "run": directory.run,
         "rung": str(rung),
         "generations": result.generations,
         "accepted": result.accepted,
-        **report.summary(records),
+        **_growth(measured, "k"),
+        **_growth(measured, "gain_ratio"),
         "journal": {"events": check.records, "path": str(directory.journal), "intact": not check.problems},
         "report": str(directory.report),
     }
-    page = report.render_html(
-        records,
-        title=f"Run {directory.run}",
-        rung=str(rung),
-        not_guaranteed=probe().not_guaranteed(rung),
-        review_assumed=review_assumed,
-        journal=str(directory.journal),
-    )
-    directory.report.write_text(page, encoding="utf-8")
+    title = loop.settings.system
+    directory.report.write_text(report.render_html(records, title=title, facts=facts), encoding="utf-8")
     directory.summary.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
-    return Ran(summary=summary, exit_code=_exit_code(result, records, check.problems, fail_on), report=directory.report)
+    text = report.render_text(records, title=title, facts=facts)
+    code = _exit_code(result, records, broken=bool(check.problems), fail_on=fail_on)
+    return Ran(summary=summary, text=text, exit_code=code, report=directory.report)
 
 
-def _exit_code(result: Result, records: Sequence[Record], problems: Sequence[object], fail_on: Severity) -> int:
-    codes = {0}
+def not_guaranteed(loop: Loop, rung: Rung) -> tuple[str, ...]:
+    """What this run does not guarantee: by its rung, and by how it evaluates."""
+    lines = tuple(probe().not_guaranteed(rung))
+    if loop.settings.evaluate.isolation == "shared":
+        lines += ("isolation is `shared`: a candidate runs in the evaluator's interpreter and can write its own verdict",)
+    if loop.settings.evaluate.held_out is None:
+        lines += ("there is no held-out split: improvement cannot be told from fitting the public one",)
+    return lines
+
+
+def _review_cycle(loop: Loop) -> str:
+    oversight = loop.settings.oversight
+    if oversight.review == "assumed":
+        return "assumed"
+    return oversight.review_cycle or f"{oversight.review_generations} generations"
+
+
+def _growth(measured: Mapping[str, Measurement], name: str) -> dict[str, Any]:
+    """A factor with its interval, or null with the reason; never a point alone."""
+    found = measured.get(name)
+    if found is None or found.estimate is None:
+        return {name: None, f"{name}_why": found.why if found else "the run ended before it could be measured"}
+    return {name: {"estimate": found.estimate, "low": found.low, "high": found.high, "level": found.level}}
+
+
+def _exit_code(result: Result, records: Sequence[Record], *, broken: bool, fail_on: Severity) -> int:
     receipts = [record for record in records if isinstance(record, Receipt)]
-    if problems:
-        codes.add(7)
-    if result.status == "failed":
-        codes.add(3)
-    if any(receipt.outcome == "failed" or receipt.survivors > 0 for receipt in receipts):
-        codes.add(ContainmentError.exit_code)
-    if result.status == "tripped":
-        codes.add(5)
-    if result.status == "stopped":
-        codes.add(5 if any(r.order in ("stop", "quarantine") and _by_tripwire(r, records) for r in receipts) else 130)
-    findings = [record for record in records if record.__class__.__name__ == "Finding"]
-    if any(getattr(finding, "detector", "") == "blind" and finding.severity.may_pause for finding in findings):
-        codes.add(4)
-    if any(finding.severity.rank >= fail_on.rank for finding in findings):
-        codes.add(1)
-    return next((code for code in _ORDER if code in codes), 0)
-
-
-def _by_tripwire(receipt: Receipt, records: Sequence[Record]) -> bool:
-    return any(
-        getattr(r, "id", None) == receipt.action and getattr(r, "by", "").startswith("tripwire:") for r in records
-    )
+    findings = [record for record in records if isinstance(record, Finding)]
+    by_rule = {r.id for r in records if isinstance(r, Action) and r.by.startswith(BY_PREFIX)}
+    killed = [receipt for receipt in receipts if receipt.order in {Order.STOP, Order.QUARANTINE}]
+    applies = {
+        3: result.status == "failed",
+        7: broken,
+        6: any(receipt.outcome == "failed" for receipt in receipts),
+        5: result.status == "tripped" or any(receipt.action in by_rule for receipt in killed),
+        130: result.status == "stopped",
+        4: any(finding.detector == "blind" and finding.severity.may_pause for finding in findings),
+        1: any(finding.severity.rank >= fail_on.rank for finding in findings),
+    }
+    return next((code for code in _ORDER if applies[code]), 0)

@@ -24,7 +24,7 @@ from subcritical.loop.assembly import RunOptions, detector_settings, run_loop
 from subcritical.loop.loopfile import Loop, Trigger, Tripwire, load_loop
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.loop.tasks import Task
-from subcritical.pipeline import Detection
+from subcritical.pipeline.detection import Detection
 from subcritical.sandbox import Rung
 from subcritical.schema import Event, Finding, Order, Record
 

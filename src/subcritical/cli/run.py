@@ -12,8 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from subcritical.app.running import run_system
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
 from subcritical.loop.run_directory import RUNS, RunDirectory
-from subcritical.loop.runner import Progress as Generation
-from subcritical.report import render_text
+from subcritical.loop.outcome import Progress as Generation
 from subcritical.sandbox import Rung, probe
 from subcritical.schema import Severity
 
@@ -68,7 +67,7 @@ def run(
     if as_json:
         show_json(ran.summary)
     else:
-        show(render_text(ran.summary))
+        show(ran.text)
     say(f"report: {ran.report}")
     sys.exit(ran.exit_code)
 

@@ -1,1 +1,17 @@
 """Events to findings. One file per detector; found by entry point, never by import side effect."""
+
+from subcritical.detectors.checks import CheckTraces, check_detector
+from subcritical.detectors.protocol import Detector, DetectorSettings, Maturity
+from subcritical.detectors.registry import GROUP, detector_names, load_detectors, settings_type
+
+__all__ = [
+    "GROUP",
+    "CheckTraces",
+    "Detector",
+    "DetectorSettings",
+    "Maturity",
+    "check_detector",
+    "detector_names",
+    "load_detectors",
+    "settings_type",
+]

@@ -18,13 +18,14 @@ from subcritical.errors import ConfigError, InputError
 from subcritical.gateway import Gateway, Guard, PathRule, Store
 from subcritical.ids import Ids
 from subcritical.ledger import Journal, read_journal
-from subcritical.loop import guests
 from subcritical.loop.evaluation import Plan, Rules
 from subcritical.loop.guest import FEEDBACK, GenerationGuest, Guest, GuestSpec, SessionGuest, guest_limits
+from subcritical.loop.guests import GUESTS
 from subcritical.loop.judge import Judge
 from subcritical.loop.loopfile import Loop, LoopFile, SocketOnly, Tripwire
 from subcritical.loop.run_directory import RunDirectory
-from subcritical.loop.runner import Bounds, Progress, Result, Runner
+from subcritical.loop.outcome import Bounds, Progress, Result
+from subcritical.loop.runner import Runner
 from subcritical.loop.subsets import SubsetAudit
 from subcritical.loop.yaml_source import seconds, size_bytes
 from subcritical.pipeline import Pipeline
@@ -76,7 +77,8 @@ def run_loop(
         LedgerError: The journal of a resumed run is broken.
     """
     settings = loop.settings
-    ids = Ids(options.seed)
+    # A resumed run must not repeat the ids of its first part.
+    ids = Ids(None if options.resume else options.seed)
     gateway = Gateway(
         Store(directory.store),
         rules=[PathRule(rule.path, rule.artifact) for rule in settings.artifacts],
@@ -126,12 +128,14 @@ def run_loop(
             ),
             system=settings.system,
             seed=settings.guest.seed if options.seed is None else options.seed,
+            improver_has_versions=settings.guest.kind == "self_tuning",
             clock=clock,
             ids=ids,
             wait_when_paused=options.wait_when_paused,
             progress=progress,
         )
-        runner.restore([record for record in history if isinstance(record, Event)])
+        if history:
+            runner.restore([record for record in history if isinstance(record, Event)])
         return runner.run()
 
 
@@ -183,12 +187,13 @@ def _judge(loop: Loop, containment: Containment, evaluator: EvaluatorFiles, opti
 def detector_settings(settings: LoopFile) -> dict[str, dict[str, Any]]:
     """Settings of the detectors: what the loop file says, and what follows from its other parts."""
     oversight = settings.oversight
-    cycle: dict[str, Any] = {"assumed": oversight.review == "assumed"}
+    cycle: dict[str, Any] = {}
     if oversight.review_cycle is not None:
         cycle["cycle_s"] = seconds(oversight.review_cycle)
     if oversight.review_generations is not None:
         cycle["cycle_generations"] = oversight.review_generations
-    derived: dict[str, dict[str, Any]] = {"review_overdue": cycle}
+    held_out = settings.evaluate.held_out is not None
+    derived: dict[str, dict[str, Any]] = {"review_overdue": cycle, "blind": {"held_out": held_out}}
     return {
         name: {**derived.get(name, {}), **settings.detectors.get(name, {})} for name in {*derived, *settings.detectors}
     }
@@ -287,8 +292,8 @@ def _payload(loop: Loop, options: RunOptions) -> tuple[PythonPayload | ExecPaylo
     guest = loop.settings.guest
     seed = guest.seed if options.seed is None else options.seed
     if guest.kind != "command":
-        folder = Path(guests.__file__).resolve().parent
-        script = folder / f"{guest.kind}.py"
+        script = GUESTS[guest.kind]
+        folder = script.parent
         payload = PythonPayload(script=script, argv=("--seed", str(seed), *guest.arguments), paths=(str(folder),))
         return payload, ((folder, str(folder)),)
     argv, read_only = list(guest.run), []

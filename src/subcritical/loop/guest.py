@@ -44,6 +44,7 @@ _MAX_LINE = 1 << 16
 _MAX_BAD_LINES = 100
 _MAX_CLAIM = 4000
 _POLL_S = 0.05
+_LAST_WORDS_S = 1.0
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +159,7 @@ class SessionGuest:
             if operation == "hello":
                 self._write(self._hello)
             elif operation == "done":
+                self._sandbox.wait(_LAST_WORDS_S)
                 return Ended(reason="the guest said it is done", orderly=True)
             elif operation == "propose" and message is not None:
                 collected = collect(self._sandbox.workspace_fd, self._guest.collect_limits)

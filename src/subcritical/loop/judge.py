@@ -57,7 +57,7 @@ class Judge:
         self._pristine = guard.pristine_evaluator
         self._held_out_share = 1.0
         self._pools: dict[str, PairPool] = {}
-        self.evaluations = {"public": 0, "held_out": 0}
+        self.evaluations: dict[Split, int] = {Split.PUBLIC: 0, Split.HELD_OUT: 0}
 
     def start(self) -> None:
         """Start warming pairs."""
@@ -93,7 +93,7 @@ class Judge:
             outcome = pair.evaluate(files, seeds=self._seeds(), watch=watch)
         finally:
             self._pools["public"].retire(pair)
-        self.evaluations["public"] += 1
+        self.evaluations[Split.PUBLIC] += 1
         return outcome
 
     def calibrate(self, files: Files, watch: Watch, public: Outcome) -> Outcome:
@@ -123,14 +123,14 @@ class Judge:
             outcome = pair.evaluate(files, seeds=self._seeds(), watch=watch, timeout_s=timeout_s)
         finally:
             pair.close()
-        self.evaluations["held_out"] += 1
+        self.evaluations[Split.HELD_OUT] += 1
         return outcome
 
     def _seeds(self) -> list[int]:
         return [self._random.getrandbits(_SEED_BITS) for _ in range(self._repeats)]
 
     def record(
-        self, outcome: Outcome, *, split: Literal["public", "held_out"], proposal: str, tree: str
+        self, outcome: Outcome, *, split: Literal[Split.PUBLIC, Split.HELD_OUT], proposal: str, tree: str
     ) -> tuple[Score | Message, ...]:
         """The events that say what an evaluation gave."""
         scored = outcome.scored
@@ -139,7 +139,7 @@ class Judge:
         score = Score(
             proposal=proposal,
             tree=tree,
-            split=Split(split),
+            split=split,
             metric=scored.metric if scored else primary,
             value=scored.value if scored else None,
             direction=scored.direction if scored else (plan.rules.direction if plan else None) or "up",
@@ -151,7 +151,7 @@ class Judge:
             repeat=scored.repeats if scored else 0,
             fresh=scored.fresh if scored else False,
             deterministic=scored.deterministic if scored else False,
-            selected_on=split == "public",
+            selected_on=split is Split.PUBLIC,
             status=outcome.status,
             detail=outcome.detail,
             duration_s=outcome.duration_s,

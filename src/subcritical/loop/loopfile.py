@@ -65,7 +65,10 @@ class Training(_Part):
 
 
 class Evaluate(_Part):
-    """What judges a version. Paths are relative to the loop file; `bounds` are hard limits of a metric."""
+    """What judges a version. Paths are relative to the loop file; `bounds` are hard limits of a metric.
+
+    `preload` names modules that a candidate's sandbox imports before the candidate's bytes arrive.
+    """
 
     run: Name
     public: Name

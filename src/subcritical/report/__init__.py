@@ -1,1 +1,9 @@
-"""One self-contained page about a run."""
+"""What a run looks like to people and programs: an HTML page, plain lines, one JSON object."""
+
+from subcritical.report.facts import RunFacts
+from subcritical.report.page import render_html
+from subcritical.report.plain import render_text
+from subcritical.report.story import Story, tell
+from subcritical.report.summary import summary
+
+__all__ = ["RunFacts", "Story", "render_html", "render_text", "summary", "tell"]

@@ -23,6 +23,7 @@ from subcritical.schema.finding import Evidence, Finding, Severity
 from subcritical.schema.handle import Handle, HandleReport
 from subcritical.schema.measurement import Measurement
 from subcritical.schema.record import Record, decode_record, encode_record
+from subcritical.schema.text import visible
 from subcritical.schema.verdict import Metric, Verdict
 
 __all__ = [
@@ -58,4 +59,5 @@ __all__ = [
     "Verdict",
     "decode_record",
     "encode_record",
+    "visible",
 ]

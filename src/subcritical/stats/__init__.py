@@ -1,1 +1,86 @@
-"""Numeric kernels: arrays in, numbers out. No events, no clock, no disk."""
+"""Numeric kernels: arrays in, numbers out. No events, no files, no clock."""
+
+from subcritical.stats.glr import (
+    BASELINE,
+    THRESHOLD_PAIR,
+    Jump,
+    glr_last,
+    glr_last_gaussian,
+    jump_pair,
+    line_dispersion,
+)
+from subcritical.stats.intervals import (
+    Interval,
+    binomial_upper_tail,
+    clopper_pearson,
+    difference_interval,
+    fisher_greater,
+    normal_quantile,
+    normal_tail,
+    paired_greater,
+    spending,
+    two_proportion_z,
+    wilson,
+)
+from subcritical.stats.ratio import bootstrap_ratio, fieller_from_moments, fieller_ratio
+from subcritical.stats.selection import (
+    SelectionNull,
+    search_errors,
+    simulate_selection,
+    simulate_selection_gaussian,
+    step_correlation,
+)
+from subcritical.stats.similarity import NEAR, near_duplicates, subset_overlaps, weighted_overlap
+from subcritical.stats.trend import (
+    Dispersion,
+    TrendSettings,
+    TrendState,
+    TrendStep,
+    logistic,
+    pearson_dispersion,
+    trend_predict,
+    trend_start,
+    trend_step,
+)
+
+__all__ = [
+    "BASELINE",
+    "NEAR",
+    "THRESHOLD_PAIR",
+    "Dispersion",
+    "Interval",
+    "Jump",
+    "SelectionNull",
+    "TrendSettings",
+    "TrendState",
+    "TrendStep",
+    "binomial_upper_tail",
+    "bootstrap_ratio",
+    "clopper_pearson",
+    "difference_interval",
+    "fieller_from_moments",
+    "fieller_ratio",
+    "fisher_greater",
+    "glr_last",
+    "glr_last_gaussian",
+    "jump_pair",
+    "line_dispersion",
+    "logistic",
+    "near_duplicates",
+    "normal_quantile",
+    "normal_tail",
+    "paired_greater",
+    "pearson_dispersion",
+    "search_errors",
+    "simulate_selection",
+    "simulate_selection_gaussian",
+    "spending",
+    "step_correlation",
+    "subset_overlaps",
+    "trend_predict",
+    "trend_start",
+    "trend_step",
+    "two_proportion_z",
+    "weighted_overlap",
+    "wilson",
+]

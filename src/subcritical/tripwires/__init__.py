@@ -1,1 +1,20 @@
 """Rules over findings, measurements and silence that request actions; they latch."""
+
+from subcritical.tripwires.engine import Tripwires
+from subcritical.tripwires.latch import LIVE, NO_THROTTLE, PREVIOUS, ROLLED_BACK, START, Cause, Latch
+from subcritical.tripwires.rules import BY_PREFIX, Condition, Request, Rule
+
+__all__ = [
+    "BY_PREFIX",
+    "LIVE",
+    "NO_THROTTLE",
+    "PREVIOUS",
+    "ROLLED_BACK",
+    "START",
+    "Cause",
+    "Condition",
+    "Latch",
+    "Request",
+    "Rule",
+    "Tripwires",
+]

@@ -27,6 +27,8 @@ from subcritical.sandbox import Containment, Limits, PythonPayload, Sandbox, San
 _INSIDE = Path(__file__).resolve().parent / "inside"
 _POLL_S = 0.05
 _MAX_DETAIL = 2000
+_START_S = 30.0
+_READY = b"ready"
 
 Files = Mapping[str, bytes]
 
@@ -35,7 +37,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How to evaluate on one split.
 
     `run` is the evaluator's file within the evaluator tree; `data` is the split on the host, bound
-    read-only into the evaluator's sandbox alone.
+    read-only into the evaluator's sandbox alone. `preload` is imported in the candidate's sandbox
+    ahead of time; the evaluator's own imports happen when its pair is loaded.
     """
 
     run: str
@@ -82,6 +85,7 @@ class Pair:
         self._clock = clock
         self._open: list[int] = []
         self._sandboxes: list[Sandbox] = []
+        self._received = b""
         try:
             self._start(containment, number, split)
         except BaseException:
@@ -103,7 +107,6 @@ class Pair:
             self._launch(containment, f"candidate-{split}-{number}", "candidate_main.py", settings, candidate_fds)
             fds |= {3: answers_in, 4: requests_out}
         settings = {
-            "preload": self._plan.preload,
             "run": self._plan.run,
             "data": str(self._plan.data),
             "module": self._plan.module,
@@ -128,6 +131,9 @@ class Pair:
             watch: Raises when the run was stopped while we wait.
             timeout_s: Instead of the plan's timeout.
         """
+        failed = self._await_ready(watch)
+        if failed is not None:
+            return failed
         started = self._clock.boot_ns()
         limit_ns = int((self._plan.timeout_s if timeout_s is None else timeout_s) * 1e9)
         paused = watch.paused_ns()
@@ -181,6 +187,21 @@ class Pair:
         return Outcome(
             status=status, scored=None, detail=detail[:_MAX_DETAIL], duration_s=duration_s, output=self._printed()
         )
+
+    def _await_ready(self, watch: Watch) -> Outcome | None:
+        """Wait until the evaluator is loaded; start-up is charged to no candidate."""
+        limit_s = max(_START_S, self._plan.timeout_s)
+        started, paused = self._clock.boot_ns(), watch.paused_ns()
+
+        def left_s() -> float:
+            watch.check()
+            return limit_s - (self._clock.boot_ns() - started - (watch.paused_ns() - paused)) / 1e9
+
+        try:
+            line = self._receive(left_s)
+        except TimeoutError:
+            return self._outcome(b"", "", ("timeout", f"the evaluator did not load within {limit_s:g} s"), limit_s)
+        return None if line == _READY else self._outcome(b"", "", ("crashed", "the evaluator ended while loading"), 0.0)
 
     def _limits_hit(self) -> tuple[str, ...]:
         hit: list[str] = []
@@ -251,16 +272,19 @@ class Pair:
 
     def _receive(self, left_s: Callable[[], float]) -> bytes:
         """One line from the verdict descriptor; empty at its end, cut at the cap."""
-        parts: list[bytes] = []
+        parts: list[bytes] = [self._received]
+        self._received = b""
         poll = select.poll()
         poll.register(self._verdict, select.POLLIN)
-        while True:
+        while b"\n" not in parts[-1] and sum(map(len, parts)) <= MAX_VERDICT_BYTES:
             left = left_s()
             if left <= 0:
                 raise TimeoutError
             if not poll.poll(min(left, _POLL_S) * 1000):
                 continue
             part = os.read(self._verdict, 1 << 16)
+            if not part:
+                break
             parts.append(part)
-            if not part or b"\n" in part or sum(map(len, parts)) > MAX_VERDICT_BYTES:
-                return b"".join(parts).partition(b"\n")[0]
+        line, _, self._received = b"".join(parts).partition(b"\n")
+        return line

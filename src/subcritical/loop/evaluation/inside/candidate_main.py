@@ -26,6 +26,7 @@ def main() -> None:
     sys.path.remove(str(Path(__file__).parent))
     for name in settings["preload"]:
         importlib.import_module(name)
+    wire.write(ANSWERS, "ready")
     for path, data in wire.read(FILES).items():
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)

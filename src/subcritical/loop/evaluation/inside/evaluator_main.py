@@ -4,7 +4,7 @@ Stand-alone: standard library and `wire` only. With `isolation: split` the candi
 behind a pipe. With `isolation: shared` the candidate's files are imported here, so a hostile candidate
 can write the verdict itself: that promise is weaker, and every report says so.
 
-Arguments: one JSON object with `preload`, `run`, `data`, `module`, `isolation`.
+Arguments: one JSON object with `run`, `data`, `module`, `isolation`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ANSWERS, REQUESTS, ORDERS, VERDICT = 3, 4, 5, 6
+READY = b"ready\n"
 _MAX_ERROR = 4000
 
 
@@ -89,9 +90,9 @@ def main() -> None:
     settings = json.loads(sys.argv[1])
     wire: Any = importlib.import_module("wire")
     sys.path.remove(str(Path(__file__).parent))
-    for name in settings["preload"]:
-        importlib.import_module(name)
     data = load_data(settings["data"])
+    if settings["isolation"] == "split":
+        wire.read(ANSWERS)  # the candidate's process is warm; it has seen no candidate byte yet
     home = Path.cwd() / "evaluator"
     write_files(home, wire.read(ORDERS))
     evaluate: Callable[..., Any] | None = None
@@ -100,6 +101,7 @@ def main() -> None:
         evaluate = load_evaluator(home / settings["run"])
     except BaseException:  # noqa: BLE001 - said when a candidate is to be judged
         failure = "evaluator cannot be loaded: " + traceback.format_exc(limit=-4)
+    os.write(VERDICT, READY)
     order = wire.read(ORDERS)
     record: dict[str, Any] = {"nonce": order["nonce"]}
     try:

@@ -1,0 +1,60 @@
+"""`subcritical doctor`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from subcritical.app.doctor import as_data, diagnose
+from subcritical.cli.output import as_json, errors_end_here, show, show_json
+from subcritical.loop.doctor import Diagnosis
+from subcritical.schema import Severity, visible
+
+
+@click.command()
+@click.argument("target", type=click.Path(path_type=Path), metavar="LOOP|DIR")
+@click.option("--fail-on", type=click.Choice([str(s) for s in Severity]), default="high", show_default=True)
+@as_json
+@errors_end_here
+def doctor(target: Path, fail_on: str, as_json: bool) -> None:
+    r"""Before anything runs: list what produces the score, and try whether the guest could write or reach it.
+
+    \b
+    Example: subcritical doctor path/to/autoresearch
+    """
+    diagnosis = diagnose(target)
+    if as_json:
+        show_json(as_data(diagnosis))
+    else:
+        _show(diagnosis)
+    worst = max((hole.severity.rank for hole in diagnosis.holes), default=-1)
+    sys.exit(1 if worst >= Severity(fail_on).rank else 0)
+
+
+def _show(diagnosis: Diagnosis) -> None:
+    def line(text: str = "") -> None:
+        show(visible(text, 4000))
+
+    line(f"{diagnosis.directory}: a {diagnosis.project} project, {diagnosis.files_read} files read")
+    line()
+    line("What produces the score:")
+    for producer in diagnosis.producers:
+        line(f"  {producer.kind} {producer.name} ({producer.file}:{producer.line}): guest {producer.guest}; {producer.why}")
+    line()
+    for hole in sorted(diagnosis.holes, key=lambda hole: -hole.severity.rank):
+        line(f"{hole.file}:{hole.line}: {hole.severity}: {hole.title} [{hole.id}, {hole.technique}]")
+        line(f"    why: {hole.why}")
+        line(f"    fix: {hole.fix}")
+    line(f"{len(diagnosis.holes)} holes in {diagnosis.files_read} files; {len(diagnosis.unread)} paths not read")
+    for unread in diagnosis.unread:
+        line(f"  not read: {unread.path}: {unread.why}")
+    if diagnosis.unconfined:
+        line(f"As it is set up: {diagnosis.unconfined}")
+    if diagnosis.loop_file:
+        line()
+        show("A loop file that would close them:")
+        show("\n".join(visible(text, 4000) for text in diagnosis.loop_file.split("\n")))
+        for note in diagnosis.loop_file_notes:
+            line(f"  still to do: {note}")

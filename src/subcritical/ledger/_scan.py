@@ -1,0 +1,298 @@
+"""One pass over a journal: every line checked, torn ends told from damage.
+
+At most one batch is ever written but not yet synced, because the next is written only after the sync of the last.
+So a power cut can spoil the last batch and nothing before it; whatever else is wrong is damage.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, TypeVar
+
+import msgspec
+
+from subcritical.errors import InputError, LedgerError
+from subcritical.ledger import _frame
+from subcritical.ledger.files import FileLayer
+from subcritical.schema import Record, decode_record
+
+_SEGMENT = re.compile(r"segment-(\d{6})\.jsonl", re.ASCII)
+_UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+class JournalDamageError(LedgerError):
+    """Something in a journal is not what was written.
+
+    Attributes:
+        place: File and byte.
+        what: What is wrong there.
+        seq: First record that cannot be trusted.
+    """
+
+    def __init__(self, place: str, what: str, *, seq: int) -> None:
+        super().__init__(
+            f"journal damaged at {place}: {what}; records from {seq} on cannot be trusted. "
+            "Keep the directory as it is and compare it with a copy",
+            seq=seq,
+        )
+        self.place = place
+        self.what = what
+
+
+class _Bad(Exception):  # noqa: N818 - not an error yet: a torn end or damage, decided by where it lies
+    def __init__(self, offset: int, what: str, *, torn: bool) -> None:
+        super().__init__(what)
+        self.offset = offset
+        self.what = what
+        self.torn = torn
+        """Whether a power cut can leave this behind at the end of a journal."""
+
+
+class _Torn(NamedTuple):
+    """Segment, offset and size of an unfinished batch, and how many whole records lie in it."""
+
+    segment: int
+    offset: int
+    size: int
+    records: int
+
+
+class Committed(NamedTuple):
+    """A checked batch and its records."""
+
+    batch: _frame.Batch
+    records: list[Record]
+
+
+class _Lines:
+    """Lines of one file, up to the size that it had when it was opened (a live writer appends behind that)."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.size = stream.seek(0, 2)
+        self.offset = stream.seek(0)
+
+    def next(self) -> bytes:
+        line = self._stream.readline(min(_frame.LINE_BYTES_MAX, self.size - self.offset))
+        self.offset += len(line)
+        return line
+
+    def rest(self, start: int) -> bytes:
+        self._stream.seek(start)
+        return self._stream.read(self.size - start)
+
+
+class Scan:
+    """Reads a journal from its first line to its last.
+
+    Attributes:
+        run: Name of the run, once the first segment was read.
+        last_seq: Last committed record.
+        digest: Digest of the last committed batch.
+        batches, segments: How many were read.
+        end: Where the last segment's committed part ends, in bytes.
+        torn: The unfinished batch behind it, or None.
+        unborn: The last segment holds no whole first line: its creation was cut off.
+        mark: What was acknowledged at least, or None where the mark is missing or torn.
+    """
+
+    def __init__(self, directory: Path, files: FileLayer) -> None:
+        """Look at the names only.
+
+        Raises:
+            InputError: There is no journal in `directory`.
+            JournalDamageError: A segment is missing.
+        """
+        self._directory = directory
+        self._files = files
+        # Before the names and every segment: a live writer acknowledges more while we read, never less.
+        self.mark = self._read_mark()
+        self.run = ""
+        self.last_seq = 0
+        self.digest = ""
+        self.batches = 0
+        self.segments = _segments(directory, files)
+        self.end = 0
+        self.torn: _Torn | None = None
+        self.unborn = False
+        self._mark_met = self.mark is None or self.mark.last == 0
+
+    def __iter__(self) -> Iterator[Committed]:
+        """Yield committed batches in order.
+
+        Raises:
+            JournalDamageError: At the first thing that is not what was written.
+            LedgerError: A file cannot be read, or the journal's creation was cut off.
+        """
+        for index in range(1, self.segments + 1):
+            try:
+                with self._files.reader(self._directory / _frame.segment_name(index)) as stream:
+                    yield from self._segment(index, _Lines(stream))
+            except OSError as error:
+                raise LedgerError(f"cannot read the journal: {error}", seq=self.last_seq + 1) from error
+        self._check_mark()
+
+    def _segment(self, index: int, lines: _Lines) -> Iterator[Committed]:
+        try:
+            self._first_line(index, lines)
+        except _Bad as bad:
+            self._unborn(index, lines, bad)
+            return
+        while True:
+            self.end = start = lines.offset
+            try:
+                committed = self._batch(lines)
+            except _Bad as bad:
+                self._torn_end(index, lines, start, bad)
+                return
+            if committed is None:
+                return
+            self.last_seq, self.digest = committed.batch.last, committed.batch.digest
+            self.batches += 1
+            self._meet_mark(index, start)
+            yield committed
+
+    def _first_line(self, index: int, lines: _Lines) -> None:
+        line = lines.next()
+        parsed = _frame.unframe(line)
+        if parsed is None or parsed[0] != "segment" or len(line) > _frame.FRAME_BYTES_MAX:
+            raise _Bad(0, "no valid first line", torn=True)
+        head = _decode(parsed[1], _frame.Segment, 0)
+        if head.format != _frame.FORMAT:
+            raise _Bad(0, f"format {head.format}, this program reads {_frame.FORMAT}", torn=False)
+        if index == 1:
+            self.run, self.digest = head.run, _genesis(head.run)
+        expected = _frame.Segment(format=_frame.FORMAT, run=self.run, first=self.last_seq + 1, previous=self.digest)
+        if head != expected:
+            raise _Bad(0, "the segment does not continue the one before it", torn=False)
+
+    def _batch(self, lines: _Lines) -> Committed | None:
+        payloads: list[bytes] = []
+        records: list[Record] = []
+        while True:
+            offset = lines.offset
+            line = lines.next()
+            if not line:
+                if payloads:
+                    raise _Bad(offset, "the file ends inside a batch", torn=True)
+                return None
+            parsed = _frame.unframe(line)
+            if parsed is None:
+                raise _Bad(offset, "a line whose form or checksum is wrong", torn=True)
+            kind, payload = parsed
+            if kind == "batch":
+                return Committed(self._close(payload, payloads, offset), records)
+            if kind != "record":
+                raise _Bad(offset, "a line of an unexpected kind", torn=False)
+            if len(payloads) >= _frame.BUFFER_RECORDS_MAX + 1:
+                raise _Bad(offset, "a batch with more records than a batch can hold", torn=False)
+            records.append(self._record(payload, self.last_seq + len(payloads) + 1, offset))
+            payloads.append(payload)
+
+    def _record(self, payload: bytes, seq: int, offset: int) -> Record:
+        try:
+            record = decode_record(payload)
+        except _UNREADABLE as error:
+            raise _Bad(offset, f"record {seq} cannot be read ({type(error).__name__})", torn=False) from error
+        if record.seq != seq:
+            raise _Bad(offset, f"record {seq} calls itself {record.seq}", torn=False)
+        if record.run != self.run:
+            raise _Bad(offset, f"record {seq} is of another run", torn=False)
+        return record
+
+    def _close(self, payload: bytes, payloads: list[bytes], offset: int) -> _frame.Batch:
+        if not payloads:
+            raise _Bad(offset, "a batch without records", torn=False)
+        batch = _decode(payload, _frame.Batch, offset)
+        if batch != _frame.seal(self.run, self.last_seq + 1, self.digest, payloads):
+            raise _Bad(offset, "the batch digest does not match its records and the chain", torn=False)
+        return batch
+
+    def _torn_end(self, index: int, lines: _Lines, start: int, bad: _Bad) -> None:
+        """Accept `bad` as what a power cut left of the one batch that was in flight, or raise."""
+        size = lines.size - start
+        whole = bad.torn and index == self.segments and size <= _frame.BATCH_BYTES_MAX
+        kinds = _kinds(lines.rest(start)) if whole else []
+        if not whole or "batch" in kinds[:-1]:
+            raise self._damage(index, bad.offset, bad.what)
+        self.torn = _Torn(index, start, size, kinds.count("record"))
+
+    def _unborn(self, index: int, lines: _Lines, bad: _Bad) -> None:
+        """Accept a segment without a first line as one whose creation was cut off, or raise.
+
+        The first line is synced before anything follows it, and a segment is begun only after all before it
+        was synced.
+        """
+        if not bad.torn or index != self.segments or lines.size > _frame.FRAME_BYTES_MAX:
+            raise self._damage(index, bad.offset, bad.what)
+        if index == 1:
+            raise LedgerError(
+                "the journal's creation was cut off and it never held a record: remove the directory and start again",
+                seq=1,
+            )
+        self.unborn = True
+        self.torn = _Torn(index, 0, lines.size, 0)
+
+    def _meet_mark(self, index: int, offset: int) -> None:
+        if self.mark is not None and self.mark.last == self.last_seq:
+            self._mark_met = True
+            if self.mark.digest != self.digest:
+                raise self._damage(index, offset, "the last acknowledged batch has another digest")
+
+    def _check_mark(self) -> None:
+        if self.mark is None or self._mark_met:
+            return
+        if self.mark.last > self.last_seq:
+            where = self.torn.offset if self.torn else self.end
+            what = f"records up to {self.mark.last} were acknowledged, but the journal ends with {self.last_seq}"
+            raise self._damage(self.segments, where, what)
+        raise self._damage(self.segments, self.end, f"no batch ends with the acknowledged record {self.mark.last}")
+
+    def _damage(self, index: int, offset: int, what: str) -> JournalDamageError:
+        return JournalDamageError(f"{_frame.segment_name(index)}, byte {offset}", what, seq=self.last_seq + 1)
+
+    def _read_mark(self) -> _frame.Mark | None:
+        try:
+            with self._files.reader(self._directory / _frame.MARK_NAME) as stream:
+                return _frame.read_mark(stream.read(_frame.MARK_BYTES))
+        except OSError:
+            return None
+
+
+def _kinds(data: bytes) -> list[str]:
+    """Kind of each line, "" for one that is broken; what lies behind the last newline counts as a line."""
+    lines = data.split(b"\n")
+    kinds = [parsed[0] if (parsed := _frame.unframe(line + b"\n")) else "" for line in lines[:-1]]
+    return [*kinds, ""] if lines[-1] else kinds
+
+
+def _genesis(run: str) -> str:
+    try:
+        return _frame.genesis(run)
+    except InputError as error:
+        raise _Bad(0, "the run's name is no text", torn=False) from error
+
+
+def _decode(payload: bytes, kind: type[StructT], offset: int) -> StructT:
+    try:
+        return msgspec.json.decode(payload, type=kind)
+    except _UNREADABLE as error:
+        raise _Bad(offset, f"a {kind.__name__.lower()} line that cannot be read", torn=False) from error
+
+
+def _segments(directory: Path, files: FileLayer) -> int:
+    try:
+        names = files.names(directory)
+    except OSError as error:
+        raise InputError(f"no journal in {directory}: {error.strerror or error}") from error
+    numbers = [int(match[1]) for name in names if (match := _SEGMENT.fullmatch(name))]
+    if not numbers:
+        raise InputError(f"no journal in {directory}: it holds no {_frame.segment_name(1)}")
+    for index, number in enumerate(numbers, start=1):
+        if index != number:
+            raise JournalDamageError(_frame.segment_name(index), "the segment is missing", seq=1)
+    return len(numbers)

@@ -1,0 +1,230 @@
+"""One generation: review, decide, record, apply, answer; then, with the guest frozen, held-out data.
+
+The order is the safety argument (docs/design/0001). Nothing is applied before its acceptance is on
+disk and every detector has seen it; nothing is answered before everything behind the answer is on disk.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+from subcritical.clock import Clock
+from subcritical.gateway import Gateway, Reviewed
+from subcritical.ids import Ids
+from subcritical.loop.evaluation import Outcome
+from subcritical.loop.evaluation.pair import Watch
+from subcritical.loop.guest import Answer, Guest, Submission
+from subcritical.loop.judge import Judge
+from subcritical.loop.lineage import Lineage
+from subcritical.loop.measuring import after_version
+from subcritical.loop.selection import keeps
+from subcritical.loop.subsets import SubsetAudit
+from subcritical.pipeline import Pipeline
+from subcritical.schema import Approval, Artifact, ArtifactChange, EventData, Score, Split
+
+_SLEEP_S = 0.002
+_THROTTLED = "throttled: no more accepted changes before the next recorded review"
+
+Verdict = Literal["accepted", "refused", "not_kept"]
+
+
+class Step:
+    """Takes submissions of one guest, one after another.
+
+    Args:
+        pipeline: Records, detects, trips and acts.
+        gateway: The only door for a change.
+        judge: Trusted scores.
+        lineage: What is known about the line of versions; written here.
+        subsets: Audit of training data choices, where the loop declares one.
+        watch: Waits while people hold the run, raises when it must not go on.
+        system: Name of the system; signs its proposals.
+        clock: Time of held-out slots.
+        ids: Names proposals.
+        told: Called with the verdict when the guest has its answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        pipeline: Pipeline,
+        gateway: Gateway,
+        judge: Judge,
+        lineage: Lineage,
+        subsets: SubsetAudit | None,
+        watch: Watch,
+        system: str,
+        clock: Clock,
+        ids: Ids,
+        told: Callable[[str], None],
+    ) -> None:
+        """Bind the parts."""
+        self._pipeline = pipeline
+        self._gateway = gateway
+        self._judge = judge
+        self._lineage = lineage
+        self._subsets = subsets
+        self._watch = watch
+        self._system = system
+        self._clock = clock
+        self._ids = ids
+        self._told = told
+        self._seed_weights = b""
+
+    def take(self, guest: Guest, submission: Submission) -> None:
+        """Judge one submission and answer the guest."""
+        self._lineage.generation += 1
+        reviewed = self._gateway.review(
+            submission.collected.files,
+            proposal=self._ids.record("p"),
+            requester=self._system,
+            claim=submission.claim,
+            reported=submission.reported,
+            refused_paths=submission.collected.refused,
+        )
+        self._event(reviewed.proposal)
+        self._record_claim(submission, reviewed)
+        self._record_subsets(reviewed)
+        if self._gateway.guard.enforce:
+            self._process()
+        if not reviewed.allowed:
+            self._settle(reviewed, "refused", "gateway", reviewed.refusals)
+            self._answer(guest, self._answer_of("refused", reviewed.refusals, None))
+            return
+        files = self._gateway.store.tree(reviewed.tree)
+        outcome = self.score_public(reviewed.proposal.proposal, reviewed.tree, files)
+        reasons = self._select(reviewed, outcome)
+        answer = self._answer_of("not_kept" if reasons else "accepted", reasons, outcome)
+        if not reasons and self._judge.has_held_out:
+            self._held_out_slot(guest, reviewed, files, outcome, answer)
+        else:
+            self._answer(guest, answer)
+
+    def score_public(self, proposal: str, tree: str, files: Mapping[str, bytes]) -> Outcome:
+        """Score a version on the public split and record it."""
+        own = {}
+        if not self._gateway.guard.pristine_evaluator:
+            own = self._gateway.artifacts(tree, Artifact.EVALUATOR)
+        outcome = self._judge.public(files, own, self._watch)
+        self.record(outcome, Split.PUBLIC, proposal, tree)
+        return outcome
+
+    def record(self, outcome: Outcome, split: Literal[Split.PUBLIC, Split.HELD_OUT], proposal: str, tree: str) -> None:
+        """Record what an evaluation gave."""
+        for data in self._judge.record(outcome, split=split, proposal=proposal, tree=tree):
+            self._event(data)
+            if isinstance(data, Score):
+                self._lineage.note(data)
+
+    def remember_seed(self, files: Mapping[str, bytes]) -> None:
+        """Keep the seed version's choice of training data, the reference of later ones."""
+        if self._subsets is not None:
+            self._seed_weights = files.get(self._subsets.weights_path, b"")
+
+    def _select(self, reviewed: Reviewed, outcome: Outcome) -> tuple[str, ...]:
+        """Accept and apply, or say why not."""
+        reasons = self._why_not(reviewed, outcome)
+        if reasons or outcome.scored is None:
+            self._settle(reviewed, "not_kept", "selection", reasons)
+            return reasons
+        self._process()
+        self._gateway.apply(reviewed)
+        self._lineage.accepted.append(reviewed.tree)
+        self._lineage.best = outcome.scored.value
+        return ()
+
+    def _why_not(self, reviewed: Reviewed, outcome: Outcome) -> tuple[str, ...]:
+        if outcome.scored is None:
+            return (f"{outcome.status}: {outcome.detail}",)
+        if not keeps(outcome.scored, self._lineage.best):
+            return ("the public score is not strictly better",)
+        approval = Approval(proposal=reviewed.proposal.proposal, tree=reviewed.tree, verdict="accepted", by="selection")
+        while self._pipeline.accept(approval, generation=self._lineage.generation) is None:
+            if not self._pipeline.latch.down:
+                return (_THROTTLED,)
+            self._watch.check()
+        return ()
+
+    def _held_out_slot(
+        self, guest: Guest, reviewed: Reviewed, files: Mapping[str, bytes], public: Outcome, answer: Answer
+    ) -> None:
+        """Answer, and look at held-out data while the guest is frozen for a time that public data fixed."""
+        slot_ns = int(self._judge.slot_s(public) * 1e9)
+        guest.hold()
+        began_ns, paused_ns = self._clock.boot_ns(), self._watch.paused_ns()
+        try:
+            self._answer(guest, answer)
+            outcome = self._judge.held_out(files, self._watch, slot_ns / 1e9)
+            self.record(outcome, Split.HELD_OUT, reviewed.proposal.proposal, reviewed.tree)
+            held_out = self._lineage.held_out()
+            for measurement in after_version(self._lineage.scores[Split.PUBLIC][-1], held_out[-1], held_out[0]):
+                self._pipeline.measurement(measurement)
+            self._pipeline.process()
+            while self._clock.boot_ns() - began_ns - (self._watch.paused_ns() - paused_ns) < slot_ns:
+                self._watch.check()
+                time.sleep(_SLEEP_S)
+        finally:
+            guest.release()
+
+    def _settle(self, reviewed: Reviewed, verdict: Verdict, by: str, reasons: tuple[str, ...]) -> None:
+        self._event(
+            Approval(proposal=reviewed.proposal.proposal, tree=reviewed.tree, verdict=verdict, by=by, reasons=reasons)
+        )
+
+    def _answer_of(self, verdict: Verdict, reasons: tuple[str, ...], outcome: Outcome | None) -> Answer:
+        scored = outcome.scored if outcome else None
+        return Answer(
+            verdict=verdict,
+            score=scored.value if scored else None,
+            n=scored.n if scored else None,
+            reason="; ".join(reasons),
+            generation=self._lineage.generation,
+        )
+
+    def _answer(self, guest: Guest, answer: Answer) -> None:
+        self._process()
+        guest.answer(answer)
+        self._told(answer.verdict)
+
+    def _process(self) -> None:
+        """Everything recorded so far is on disk and judged; nobody holds the run."""
+        self._pipeline.process()
+        self._watch.check()
+
+    def _record_claim(self, submission: Submission, reviewed: Reviewed) -> None:
+        if submission.reported is None and not submission.reported_problem:
+            return
+        self._event(
+            Score(
+                proposal=reviewed.proposal.proposal,
+                tree=reviewed.tree,
+                split=Split.REPORTED,
+                metric="reported",
+                value=submission.reported,
+                direction=self._lineage.direction,
+                status="invalid" if submission.reported_problem else "ok",
+                detail=submission.reported_problem,
+            )
+        )
+
+    def _record_subsets(self, reviewed: Reviewed) -> None:
+        """Say what a changed choice of training data means for what it is judged on."""
+        audit = self._subsets
+        for change in reviewed.proposal.changes:
+            if audit is None or change.path != audit.weights_path or change.after is None:
+                continue
+            self._event(
+                ArtifactChange(
+                    artifact=Artifact.DATA_SELECTION,
+                    path=change.path,
+                    before=change.before,
+                    after=change.after,
+                    proposal=reviewed.proposal.proposal,
+                    subsets=audit.uses(self._gateway.store.get(change.after), self._seed_weights),
+                )
+            )
+
+    def _event(self, data: EventData) -> None:
+        self._pipeline.event(data, generation=self._lineage.generation)

@@ -1,0 +1,535 @@
+"""One run, one containment: everything a run starts, below one handle."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path, PurePosixPath
+from typing import Any, Self
+
+from subcritical.clock import Clock
+from subcritical.errors import ContainmentError, InputError
+from subcritical.sandbox import _cgroups, _stage
+from subcritical.sandbox._channel import Channel
+from subcritical.sandbox._drain import Capture, Drain, Status
+from subcritical.sandbox._handles import GroupHandle, ScanHandle, Target
+from subcritical.sandbox._keepers import Spawner, UserIds, Watcher, send_order
+from subcritical.sandbox._orders import OWN_PROCESSES, shim_order
+from subcritical.sandbox._pauses import Pauses
+from subcritical.sandbox._prepared import Prepared
+from subcritical.sandbox._relay import Relay
+from subcritical.sandbox._sandbox import Sandbox
+from subcritical.sandbox.spec import Rung, SandboxSpec, check_spec
+from subcritical.schema import Handle
+
+GUARDS = frozenset(
+    {
+        "clear_environment",
+        "close_fds",
+        "dead_man",
+        "disk_limit",
+        "inode_limit",
+        "landlock",
+        "memory_limit",
+        "mount_namespace",
+        "nested_namespaces",
+        "network_namespace",
+        "output_cap",
+        "pid_namespace",
+        "process_limit",
+        "seccomp",
+    }
+)
+"""Names for `_without`: a test removes a guard to show that the attack succeeds then."""
+
+_START_TIMEOUT_S = 30.0
+_CLOSE_TIMEOUT_S = 10.0
+_LEASE_S = 30.0
+_PREPARE_AFTER_S = 0.02
+"""The next child is forked when the sandbox that was just launched has had its start."""
+_RENEW_S = 1.0
+_SIGNAL_TIMEOUT_S = 0.5
+_SCAN_EVERY_S = 0.25
+_NO_CAP = 1 << 40
+
+
+class Containment:
+    """Starts sandboxes and holds one handle over all of them.
+
+    Not protected: a payload that finds a hole in the kernel; a supervisor that runs hostile code
+    itself, or that forks without exec (a copy of it would hold the dead man's line open); on R2 and
+    R3 what `probe()` lists for them.
+
+    Attributes:
+        rung: The rung everything runs on.
+        handle: Freezes, thaws, kills and counts everything that was launched.
+    """
+
+    handle: Handle
+
+    def __init__(
+        self,
+        *,
+        run: str,
+        rung: Rung,
+        clock: Clock,
+        on_connection: Callable[[str], None] | None = None,
+        lease_s: float = _LEASE_S,
+        _without: frozenset[str] = frozenset(),
+    ) -> None:
+        """Start the helpers of a run.
+
+        Args:
+            run: Name of the run; part of the names of its control groups.
+            rung: Must be one of `probe().available`; what is missing fails here or at the first launch.
+            clock: Time of receipts.
+            on_connection: Called with the sandbox's name for each connection to its granted socket,
+                in a thread of its own.
+            lease_s: The dead man's switch kills if this process was silent for so long.
+            _without: Guards to leave out. For tests that plant a failure.
+
+        Raises:
+            ContainmentError: The rung cannot be had.
+        """
+        if not _without <= GUARDS:
+            raise InputError(f"unknown guards: {sorted(_without - GUARDS)}")
+        self.run, self.rung = run, rung
+        self._clock, self._without, self._on_connection = clock, _without, on_connection
+        self._lock = threading.RLock()
+        self._sandboxes: dict[int, Sandbox] = {}
+        self._prepared: dict[int, Prepared] = {}
+        self._next = 0
+        self._dead = ""
+        self._closed = False
+        self._renewed = self._scanned = self._prepare_after = 0.0
+        self._pauses = Pauses(clock)
+        self._interpreter = _stage.find_interpreter()
+        self._uids = UserIds() if os.getuid() == 0 else None
+        self._bubblewrap = shutil.which("bwrap") or ""
+        if rung is not Rung.R3 and not self._bubblewrap:
+            raise ContainmentError(f"{rung} needs bubblewrap (bwrap), which is not installed; install it or allow R3")
+        with contextlib.ExitStack() as undo:
+            self._make_directory()
+            undo.callback(shutil.rmtree, self._directory, ignore_errors=True)
+            self._group = self._make_group() if rung is Rung.R1 else None
+            if self._group is not None:
+                undo.callback(self._group.remove)
+            self._start_helpers(lease_s)
+            self.handle = self._make_handle(
+                self._group, self._pauses, lambda: list(self._all()), self._mark_dead, self._waiting
+            )
+            self._drain = Drain(self._spawner.line, on_report=self._report, on_lost=self._lost, on_tick=self._tick)
+            undo.pop_all()
+        self._prepare()
+
+    def _make_directory(self) -> None:
+        shim = _stage.compiled_shim()
+        self._directory = _private_directory(for_all=self._uids is not None)
+        root = self._directory / "root"
+        root.mkdir(mode=0o755)
+        self._shim_file = self._directory / "shim.pyc"
+        self._shim_file.write_bytes(shim)
+        self._shim_file.chmod(0o644)
+        self._base: dict[str, Any] | None = None
+        if self.rung is not Rung.R3:
+            self._base = _stage.plan_base(self._interpreter, shim, root=root, without=self._without)
+
+    def _make_group(self) -> _cgroups.Group:
+        hierarchies = _cgroups.discover()
+        _cgroups.sweep(hierarchies)
+        if not (hierarchies.unified and hierarchies.limits_memory and hierarchies.limits_processes):
+            raise ContainmentError(
+                "R1 needs control groups with freeze, kill, memory and pids; allow R2 or run as root"
+            )
+        safe = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in self.run)[:60]
+        return _cgroups.Group.of_run(hierarchies, f"{_cgroups.PREFIX}{os.getpid()}-{self._directory.name[-8:]}-{safe}")
+
+    def _start_helpers(self, lease_s: float) -> None:
+        kill_file = self._group.path / "cgroup.kill" if self._group else None
+        dead_man = "dead_man" not in self._without
+        self._spawner = Spawner(without=self._without)
+        self._spawner.configure(dead_man=dead_man, kill_files=[str(kill_file)] if kill_file else [])
+        # A user of its own could not signal pidfds of other users, but it can write to an open file.
+        uid = self._uids.take() if self._uids and kill_file else 0
+        self._watcher = Watcher(lease_s=lease_s, kill_file=kill_file, uid=uid) if dead_man else None
+
+    def _make_handle(
+        self,
+        group: _cgroups.Group | None,
+        pauses: Pauses,
+        targets: Callable[[], list[Target]],
+        on_kill: Callable[[], None],
+        waiting: Callable[[], frozenset[Path]],
+    ) -> Handle:
+        if group is not None:
+            return GroupHandle(group, clock=self._clock, pauses=pauses, on_kill=on_kill, waiting=waiting)
+
+        def still_frozen(target: Target) -> bool:
+            own = target.pauses if isinstance(target, Sandbox) else self._pauses
+            return any(other.paused for other in {self._pauses, own} - {pauses})
+
+        return ScanHandle(
+            str(self.rung),
+            targets,
+            clock=self._clock,
+            pauses=pauses,
+            on_kill=on_kill,
+            still_frozen=still_frozen,
+            signal_all=self._signal_all,
+        )
+
+    # -- starting ------------------------------------------------------------------------------
+
+    def launch(self, spec: SandboxSpec) -> Sandbox:
+        """Start one sandbox; returns when its restrictions are in force and its payload begins.
+
+        While the run is paused this waits: nothing starts in a paused run.
+
+        Raises:
+            InputError: The specification cannot be meant.
+            ContainmentError: It cannot be contained as asked, or the run was killed. Nothing is left behind.
+        """
+        check_spec(spec)
+        if self.rung is Rung.R3:
+            _check_for_r3(spec)
+        with contextlib.ExitStack() as undo:
+            sandbox, outlets = self._admit(spec)
+            undo.callback(sandbox.close)
+            ours, theirs = socket.socketpair()
+            channel = Channel(ours, name=spec.name, timeout_s=_START_TIMEOUT_S, pauses=self._pauses)
+            try:
+                status = self._order(sandbox, theirs.fileno(), outlets)
+                theirs.close()
+                self._set_up(sandbox, channel, status)
+            finally:
+                theirs.close()
+                channel.close()
+                self._prepare_after = time.monotonic() + _PREPARE_AFTER_S
+            undo.pop_all()
+        return sandbox
+
+    def _prepare(self) -> None:
+        """Have the spawner fork the next child now, so that the next launch need not wait for it."""
+        with self._lock:
+            if self._dead or self._closed or self._prepared:
+                return
+            self._next += 1
+            group = self._group.child(str(self._next)) if self._group else None
+            prepared = Prepared(
+                self._spawner,
+                number=self._next,
+                group=group,
+                base=self._base,
+                dead_man="dead_man" not in self._without,
+            )
+            self._prepared[self._next] = prepared
+
+    def _admit(self, spec: SandboxSpec) -> tuple[Sandbox, tuple[int, int]]:
+        """Register a sandbox before anything of it exists, so that a kill from now on covers it."""
+        cap = _NO_CAP if "output_cap" in self._without else spec.limits.output_bytes
+        with self._lock:
+            self._refuse_if_dead()
+            if any(other.name == spec.name for other in self._sandboxes.values()):
+                raise InputError(f"a sandbox named {spec.name} is there already; close it first")
+            self._prepare()
+            number, prepared = self._prepared.popitem()
+            pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
+            for readable, _ in pipes:
+                os.set_blocking(readable, False)
+            captures = Capture(pipes[0][0], cap), Capture(pipes[1][0], cap)
+            sandbox = Sandbox(
+                spec,
+                rung=self.rung,
+                prepared=prepared,
+                uid=self._uids.take() if self._uids else None,
+                pauses=Pauses(self._clock),
+                captures=captures,
+                on_close=self._forget,
+            )
+            sandbox.handle = self._make_handle(
+                prepared.group, sandbox.pauses, lambda: [sandbox], lambda: None, frozenset
+            )
+            self._sandboxes[number] = sandbox
+        self._drain.add(*captures)
+        return sandbox, (pipes[0][1], pipes[1][1])
+
+    def _order(self, sandbox: Sandbox, control: int, outlets: tuple[int, int]) -> int:
+        """Tell the prepared child what it shall be; returns the descriptor of bubblewrap's reports."""
+        spec = sandbox.spec
+        with contextlib.ExitStack() as ours:
+            for outlet in outlets:
+                ours.callback(os.close, outlet)
+            self._limit(sandbox)
+            if spec.socket is not None:
+                place = self._directory / f"socket-{sandbox.prepared.number}"
+                sandbox.relay = Relay(place, spec.socket, lambda: self._connected(spec.name))
+            nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
+            ours.callback(os.close, nothing)
+            free = (number for number in range(3, spec.limits.open_files) if number not in spec.pass_fds)
+            numbers = {"control": next(free), "status": next(free)}
+            stage, argv = self._command(sandbox, **numbers)
+            status_in, status_out = os.pipe2(os.O_CLOEXEC)
+            ours.callback(os.close, status_out)
+            order = {
+                "stage": stage,
+                "uid": sandbox.uid,
+                "keeper": self.rung is Rung.R3,
+                "close_fds": "close_fds" not in self._without,
+                "inherit_environment": "clear_environment" in self._without,
+                "numbers": [numbers["control"], numbers["status"], 0, 1, 2, *spec.pass_fds],
+                "channel": numbers["control"],
+                "argv": argv,
+            }
+            try:
+                send_order(
+                    sandbox.prepared.line, order, [control, status_out, nothing, *outlets, *spec.pass_fds.values()]
+                )
+            except BaseException:
+                os.close(status_in)
+                raise
+        return status_in
+
+    def _limit(self, sandbox: Sandbox) -> None:
+        if sandbox.group is None:
+            return
+        limits = sandbox.spec.limits
+        wanted = {"memory": "memory_limit" not in self._without, "processes": "process_limit" not in self._without}
+        done = sandbox.group.set_limits(
+            memory_bytes=limits.memory_bytes if wanted["memory"] else None,
+            processes=limits.processes + OWN_PROCESSES if wanted["processes"] else None,
+        )
+        missing = {name for name, asked in wanted.items() if asked} - done
+        if missing:
+            raise ContainmentError(f"{sandbox.name}: the kernel refused limits for {', '.join(sorted(missing))}")
+
+    def _command(self, sandbox: Sandbox, *, control: int, status: int) -> tuple[dict[str, Any] | None, list[str]]:
+        """The tree to build, if there is one, and the program to become."""
+        python = [self._interpreter.executable, "-I", "-S", "-B"]
+        if self._base is None:
+            sandbox.host_workspace = self._host_workspace(sandbox)
+            return None, [*python, str(self._shim_file), str(control)]
+        relay = None if sandbox.relay is None else sandbox.relay.path
+        stage = _stage.plan_tree(sandbox.spec, self._base, socket=relay, without=self._without)
+        arguments = _stage.bubblewrap_arguments(
+            self._bubblewrap,
+            root=Path(self._base["root"]),
+            workdir=stage["workdir"],
+            status=status,
+            without=self._without,
+        )
+        return stage, [*arguments, *python, _stage.SHIM_INSIDE, str(control)]
+
+    def _host_workspace(self, sandbox: Sandbox) -> str:
+        """R3 only: the workspace is a directory of the host, and the supervisor watches its size."""
+        sandbox.usage.walk_disk = "disk_limit" not in self._without
+        if sandbox.spec.workspace is not None:
+            return str(sandbox.spec.workspace.resolve())
+        place = self._directory / f"workspace-{sandbox.prepared.number}"
+        place.mkdir(mode=0o700)
+        if sandbox.uid is not None:
+            os.chown(place, sandbox.uid, sandbox.uid)
+        return str(place)
+
+    def _set_up(self, sandbox: Sandbox, channel: Channel, status: int) -> None:
+        """Follow a sandbox from its order to the first instruction of its payload."""
+        told = Status(status, lambda code: sandbox.set_exited(code, 0.0, 0))
+        try:
+            channel.send_order(
+                shim_order(
+                    sandbox.spec,
+                    self._interpreter,
+                    rung=self.rung,
+                    uid=sandbox.uid,
+                    on_host=sandbox.host_workspace,
+                    without=self._without,
+                )
+            )
+            received = channel.receive(b"W")
+            sandbox.workspace_fd = received[0] if received else _open_directory(sandbox.host_workspace or "")
+            sandbox.prepared.wait()
+            if self.rung is not Rung.R3:
+                self._learn_namespace(sandbox, channel.read_info(status))
+        finally:
+            os.set_blocking(status, False)
+            self._drain.add(told)
+        try:
+            channel.receive(b"R")
+        except ContainmentError as error:
+            sandbox.wait(1.0)
+            said = sandbox.output().stderr[-500:].decode("utf-8", "backslashreplace").strip()
+            raise ContainmentError(f"{error}{': ' + said if said else ''}") from None
+        while True:
+            with self._lock:
+                self._refuse_if_dead()
+                if not self._pauses.paused:
+                    sandbox.live = True
+                    channel.go()
+                    return
+            self._pauses.wait_until_running(1.0)
+
+    def _learn_namespace(self, sandbox: Sandbox, info: bytes) -> None:
+        if not info:
+            return  # bubblewrap failed; why comes with the wait for the shim
+        told = json.loads(info.splitlines()[0])
+        pid = int(told["child-pid"])
+        inode = int(told.get("pid-namespace", 0))
+        handle = os.pidfd_open(pid)
+        if "pid_namespace" not in self._without and (
+            os.stat(f"/proc/{pid}/ns/pid").st_ino != inode or os.stat("/proc/self/ns/pid").st_ino == inode
+        ):
+            os.close(handle)
+            raise ContainmentError(f"sandbox {sandbox.name}: bubblewrap made no process namespace")
+        sandbox.namespace = (pid, inode, handle)
+        if self._watcher is not None and self._group is None:
+            self._watcher.add_process(handle)
+
+    def _signal_all(self, targets: list[Target], number: signal.Signals) -> None:
+        """One signal for everything in some process namespaces; returns when it was sent, or soon after if not."""
+        inits = [target.namespace[2] for target in targets if isinstance(target, Sandbox) and target.namespace[2] >= 0]
+        if self.rung is not Rung.R2 or not inits or "pid_namespace" in self._without:
+            return
+        with contextlib.suppress(ContainmentError):  # the scan that follows does the same, one by one
+            self._spawner.signal_namespaces(number, inits, timeout_s=_SIGNAL_TIMEOUT_S)
+
+    # -- while it runs ---------------------------------------------------------------------------
+
+    def paused_ns(self) -> int:
+        """Total time the whole run was frozen so far, in nanoseconds; charged to no limit."""
+        return self._pauses.total_ns()
+
+    def _all(self) -> list[Sandbox]:
+        with self._lock:
+            return list(self._sandboxes.values())
+
+    def _waiting(self) -> frozenset[Path]:
+        with self._lock:
+            return frozenset(prepared.group.path for prepared in self._prepared.values() if prepared.group)
+
+    def _refuse_if_dead(self) -> None:
+        if self._dead or self._closed:
+            raise ContainmentError(f"run {self.run} {self._dead or 'is closed'}; start it again")
+
+    def _mark_dead(self) -> None:
+        with self._lock:
+            self._dead = self._dead or "was killed"
+            for prepared in self._prepared.values():
+                prepared.dismiss()
+            self._prepared.clear()
+
+    def _connected(self, name: str) -> None:
+        if self._on_connection is not None:
+            self._on_connection(name)
+
+    def _report(self, report: dict[str, Any], handles: list[int]) -> None:
+        with self._lock:
+            sandbox = self._sandboxes.get(report["id"])
+            prepared = sandbox.prepared if sandbox else self._prepared.get(report["id"])
+            if "pid" in report:
+                if prepared is not None:
+                    prepared.set_forked(report["pid"], handles[0])
+                else:
+                    os.close(handles[0])
+                return
+        if sandbox is not None:
+            sandbox.set_exited(report["code"], report["cpu_s"], report["peak"])
+
+    def _lost(self) -> None:
+        """The spawner is gone, and the parent-death signal has ended what it started."""
+        if not self._closed:
+            self._mark_dead()
+        for sandbox in self._all():
+            sandbox.set_exited(-9, 0.0, 0)
+
+    def _tick(self) -> bool:
+        now = time.monotonic()
+        waiting = [sandbox for sandbox in self._all() if not sandbox.finish_if_done()]
+        if now > self._prepare_after and not self._prepared:
+            with contextlib.suppress(ContainmentError):  # the next launch will say so
+                self._prepare()
+        if self._watcher is not None and now - self._renewed > _RENEW_S:
+            self._renewed = now
+            try:
+                self._watcher.renew()
+            except ContainmentError:
+                self._mark_dead()
+        if waiting and now - self._scanned > _SCAN_EVERY_S:
+            self._scanned = now
+            for sandbox in waiting:
+                sandbox.sample()
+        return bool(waiting)
+
+    # -- ending ----------------------------------------------------------------------------------
+
+    def _forget(self, sandbox: Sandbox) -> None:
+        sandbox.prepared.wait()
+        sandbox.prepared.line.close()
+        report = sandbox.handle.kill(_CLOSE_TIMEOUT_S)
+        if not report.verified:
+            raise ContainmentError(f"sandbox {sandbox.name} did not end: {report.detail}")
+        sandbox.wait(_CLOSE_TIMEOUT_S)
+        if sandbox.relay is not None:
+            sandbox.relay.close()
+        with self._lock:
+            self._sandboxes.pop(sandbox.prepared.number, None)
+        sandbox.release()
+        if sandbox.group is not None:
+            sandbox.group.remove()
+
+    def close(self) -> None:
+        """Kill everything, confirm it, and remove what the run needed on the host. Idempotent.
+
+        Raises:
+            ContainmentError: Something survived. The control groups stay, as its last handle.
+        """
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+        report = self.handle.kill(_CLOSE_TIMEOUT_S)
+        for sandbox in self._all():
+            sandbox.close()
+        if self._watcher is not None:
+            self._watcher.dismiss()
+        self._drain.stop()
+        self._spawner.end(2.0)
+        shutil.rmtree(self._directory, ignore_errors=True)
+        if not report.verified:
+            raise ContainmentError(f"run {self.run} did not end: {report.detail}")
+        if self._group is not None:
+            self._group.remove()
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+
+def _check_for_r3(spec: SandboxSpec) -> None:
+    if spec.socket is not None:
+        raise ContainmentError("R3 cannot pass one socket: without namespaces that would open all of them; use R2")
+    for source, inside in spec.read_only:
+        if str(source.resolve()) != str(PurePosixPath(inside)):
+            raise ContainmentError(f"R3 has no mount namespace: {source} cannot appear at {inside}")
+
+
+def _open_directory(place: str) -> int:
+    return os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+
+
+def _private_directory(*, for_all: bool) -> Path:
+    """A directory that payload users can pass through but not list; as root where they can reach it."""
+    parent = next((place for place in ("/run", "/tmp") if os.access(place, os.W_OK)), None) if for_all else None  # noqa: S108
+    directory = Path(tempfile.mkdtemp(prefix="subcritical-", dir=parent))
+    directory.chmod(0o711 if for_all else 0o700)
+    return directory
