@@ -102,7 +102,7 @@ def _plain(directory: Path, loop_file: Path, preload: tuple[str, ...], *, warm: 
     def make(number: int) -> Pair:
         return Pair(containment, plan, number=number, split="public", clock=clock)
 
-    pool = PairPool(make, evaluator=evaluator, depth=DEPTH) if warm else None
+    pool = PairPool(make, evaluator=evaluator, depth=DEPTH, paused_ns=lambda: 0) if warm else None
     for number in range(EVALUATIONS + 1):
         candidate = {"solution.py": f"def value(x):\n    return {-number}\n".encode()}
         pair = pool.take() if pool else make(number)

@@ -12,7 +12,7 @@ ask() {
 ask '{"op": "hello"}'
 left=$(printf '%s' "$answer" | sed -n 's/.*"generations_left": *\([0-9]*\).*/\1/p')
 threshold=$(cat threshold.txt)
-step=32
+step=64
 while [ "$left" -gt 0 ] && [ "$step" -gt 0 ]; do
     for try in $((threshold + step)) $((threshold - step)); do
         [ "$left" -gt 0 ] || break

@@ -74,6 +74,8 @@ def test_grades(pairs, expected):
 def test_what_cannot_be_read_counts_as_computed():
     for diff in ("", "   ", "binary files differ", "x" * (DIFF_CHARS_MAX + 1)):
         assert grade(diff, "evaluate.py") is Grade.COMPUTED
+    long = "x = [" + "1, " * 1000
+    assert grade(diff_of(long + "1]\n", long + "2]\n", "evaluate.py"), "evaluate.py") is Grade.COMPUTED
     # In a language whose comments are not known, `#` hides nothing.
     c = diff_of("#define N 4\n", "#define N 400\n", "a.c")
     assert grade(c, "a.c") is Grade.COMPUTED

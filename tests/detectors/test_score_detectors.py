@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from detector_events import Honest, HonestTuner, Stream, honest_events
 
-from subcritical.detectors import load_detectors
+from subcritical.detectors import _selection, load_detectors
 from subcritical.detectors.holdout_gap import HoldoutGap
 from subcritical.detectors.implausible_score import ImplausibleScore, ImplausibleScoreSettings
 from subcritical.detectors.score_claim import ScoreClaim
@@ -112,6 +112,18 @@ def test_without_the_correction_honest_runs_would_pause():
     print(f"of 8 honest hill climbers: {paused}")
     assert paused["raw"] >= 3
     assert paused["corrected"] <= 1
+
+
+def test_independent_draws_alone_would_pause_honest_runs(monkeypatch):
+    """The planted failure of the null itself: without correlated steps these honest runs pause."""
+    runs = [honest_events(seed) for seed in (2, 10, 33)]
+
+    def paused():
+        return sum(any(f.severity.may_pause for f in HoldoutGap().batch({}, run)) for run in runs)
+
+    assert paused() == 0
+    monkeypatch.setattr(_selection, "_kinds", lambda _seen: [0.0])
+    assert paused() == 3
 
 
 def test_one_version_is_tested_once_and_repeats_do_not_add():

@@ -8,6 +8,7 @@ from subcritical.clock import SystemClock
 from subcritical.loop.evaluation import Pair, Plan, Rules
 from subcritical.sandbox import Containment, Limits, probe
 
+
 class Watching:
     """Nobody stops or pauses."""
 
@@ -44,7 +45,9 @@ def judge_once(containment, split):
     """Evaluate one candidate with one evaluator; returns the outcome."""
     count = 0
 
-    def run(candidate=GOOD, evaluator=EVALUATOR, *, seeds=(1,), timeout_s=5.0, watch=None, limits=None, files=None, **plan):
+    def run(
+        candidate=GOOD, evaluator=EVALUATOR, *, seeds=(1,), timeout_s=5.0, watch=None, limits=None, files=None, **plan
+    ):
         nonlocal count
         count += 1
         settings = Plan(
@@ -60,7 +63,9 @@ def judge_once(containment, split):
         pair = Pair(containment, settings, number=count, split="test", clock=SystemClock())
         try:
             pair.load({"evaluate.py": evaluator, **plan.pop("beside", {})})
-            return pair.evaluate({"solution.py": candidate, **(files or {})}, seeds=list(seeds), watch=watch or Watching())
+            return pair.evaluate(
+                {"solution.py": candidate, **(files or {})}, seeds=list(seeds), watch=watch or Watching()
+            )
         finally:
             pair.close()
 

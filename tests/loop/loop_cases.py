@@ -69,7 +69,9 @@ def make_loop(directory: Path, guest: str, *, mode="session", run=None, **change
         "tripwires": [],
     }
     for name, value in changes.items():
-        merged = {**settings[name], **value} if isinstance(value, dict) and isinstance(settings.get(name), dict) else value
+        merged = (
+            {**settings[name], **value} if isinstance(value, dict) and isinstance(settings.get(name), dict) else value
+        )
         settings[name] = merged
     path = directory / "loop.yaml"
     path.write_text(yaml.safe_dump(settings))

@@ -13,6 +13,16 @@ import yaml
 from subcritical.loop.guests import GUESTS
 
 HERE = Path(__file__).parent
+# A shell can redirect single-digit descriptors alone, and the product promises 3 and 4.
+RENUMBER = """\
+import os, sys
+high = [os.dup(int(os.environ[name])) for name in ("SUBCRITICAL_REQUEST_FD", "SUBCRITICAL_ANSWER_FD")]
+for number, descriptor in zip((3, 4), high):
+    os.dup2(os.dup(descriptor), number, inheritable=True)
+os.environ.update(SUBCRITICAL_REQUEST_FD="3", SUBCRITICAL_ANSWER_FD="4")
+os.closerange(5, 64)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 ENVIRONMENT = {"PATH": os.environ["PATH"], "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 
 
@@ -95,7 +105,11 @@ def _drive(task, command, workspace, seed_files, judge, guarded, left, stop_afte
     answers_in, answers = os.pipe()
     names = {"SUBCRITICAL_REQUEST_FD": str(requests_in), "SUBCRITICAL_ANSWER_FD": str(answers_in)}
     process = subprocess.Popen(
-        command, cwd=workspace, env={**ENVIRONMENT, **names}, pass_fds=(requests_in, answers_in), stderr=subprocess.PIPE
+        [sys.executable, "-ISc", RENUMBER, *command],
+        cwd=workspace,
+        env={**ENVIRONMENT, **names},
+        pass_fds=(requests_in, answers_in),
+        stderr=subprocess.PIPE,
     )
     os.close(requests_in)
     os.close(answers_in)

@@ -22,7 +22,11 @@ def test_a_candidate_is_scored(judge_once):
         (b"def classify(x):\n    while True: pass\n", "timeout", "no verdict within"),
         (b"def classify(x):\n    return object()\n", "invalid", "does not travel"),
         (b"def classify(x):\n    return [float('nan')] * 20\n", "ok", ""),
-        (b"import os\ndef classify(x):\n    os.write(4, b'garbage' * 1000)\n    os._exit(0)\n", "invalid", "unreadable"),
+        (
+            b"import os\ndef classify(x):\n    os.write(4, b'garbage' * 1000)\n    os._exit(0)\n",
+            "invalid",
+            "unreadable",
+        ),
         (b"import os, struct\nos.write(4, struct.pack('!II', 2**31, 2**31))\n", "invalid", "over the cap"),
         (b"def classify(x):\n    return x['y']\n", "invalid", "Error"),
         (b"open('/workspace/evaluator/evaluate.py')\n", "invalid", "Error"),
@@ -84,7 +88,9 @@ def test_the_approved_bytes_are_read_not_what_the_candidate_shows(judge_once):
 
 
 def test_a_seeded_evaluator_gets_fresh_seeds(judge_once):
-    evaluator = b"def evaluate(candidate, data, seed):\n    return {'metrics': {'m': {'value': seed % 7}}, 'primary': 'm'}\n"
+    evaluator = (
+        b"def evaluate(candidate, data, seed):\n    return {'metrics': {'m': {'value': seed % 7}}, 'primary': 'm'}\n"
+    )
     outcome = judge_once(evaluator=evaluator, seeds=(1, 2, 3))
     assert outcome.scored.value == 2.0
     assert outcome.scored.fresh

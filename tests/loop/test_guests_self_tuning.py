@@ -72,11 +72,11 @@ def test_the_minimum_is_one(tmp_path):
 
 
 def test_recursion_generations_change_hands_and_files_are_restored(tmp_path):
-    task = make_optimisers(tmp_path / "task", 4, proposals=45)
-    command = guest_command("self_tuning", "--seed", 4, "--per-generation", 15)
+    task = make_optimisers(tmp_path / "task", 4, proposals=36)
+    command = guest_command("self_tuning", "--seed", 4, "--per-generation", 12)
     ran = run_guest(task, command, tmp_path)
     assert ran.returncode == 0, ran.complaint
-    assert len(ran.log) == 45
+    assert len(ran.log) == 36
     assert ran.left == ran.best
     assert all(entry.changed == ["improver.json"] for entry in ran.log)
     assert {entry.claim for entry in ran.log} == {f"improver of generation {g}" for g in (1, 2, 3)}
@@ -87,12 +87,12 @@ def test_recursion_generations_change_hands_and_files_are_restored(tmp_path):
 
 
 def test_the_frozen_control_differs_only_after_the_first_generation(tmp_path):
-    task = make_optimisers(tmp_path / "task", 4, proposals=24)
+    task = make_optimisers(tmp_path / "task", 4, proposals=12)
     runs = []
     for name, extra in (("recursive", ()), ("frozen", ("--frozen",))):
-        command = guest_command("self_tuning", "--seed", 4, "--per-generation", 12, *extra)
+        command = guest_command("self_tuning", "--seed", 4, "--per-generation", 8, *extra)
         ran = run_guest(task, command, tmp_path / name)
-        runs.append([v.files["improver.json"] for v in ran.versions if v.number < 12])
+        runs.append([v.files["improver.json"] for v in ran.versions if v.number < 8])
     assert runs[0] == runs[1]
     assert runs[0]
 

@@ -77,7 +77,9 @@ def test_what_is_wrong_is_named_with_its_line(write, old, new, line, words):
     assert f"loop.yaml:{line}" in str(caught.value)
 
 
-@pytest.mark.parametrize(("text", "words"), [("", "empty"), ("a: [1\n", "expected"), ("- 1\n", "object"), ("\x00", "special characters")])
+@pytest.mark.parametrize(
+    ("text", "words"), [("", "empty"), ("a: [1\n", "expected"), ("- 1\n", "object"), ("\x00", "not readable as YAML")]
+)
 def test_unreadable_files(write, text, words):
     with pytest.raises(ConfigError, match=words):
         load_loop(write(text))

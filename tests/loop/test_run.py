@@ -31,7 +31,9 @@ def test_an_honest_guest_improves_and_everything_is_recorded(tmp_path, rung):
     assert ran.verdicts == ["accepted", "accepted", "accepted", "not_kept", "accepted"]
     assert ran.scores("public")[-1].value == 1.0
     assert len(ran.scores("held_out")) == 5
-    assert all(score.selected_on == (score.split == "public") for score in ran.scores("public") + ran.scores("held_out"))
+    assert all(
+        score.selected_on == (score.split == "public") for score in ran.scores("public") + ran.scores("held_out")
+    )
     assert not [f for f in ran.findings if f.severity.may_pause and f.detector != "implausible_score"]
     measured = {r.name for r in ran.records if isinstance(r, Measurement)}
     assert {"holdout_gap", "held_out_gain", "gain_ratio", "k"} <= measured
@@ -44,7 +46,9 @@ def test_nothing_of_held_out_data_is_said_to_the_guest(tmp_path, rung):
     assert set(json.loads(said.splitlines()[1].replace("'", '"')).keys()) == {
         "op", "verdict", "score", "n", "reason", "generation",
     }  # fmt: skip
-    held_out = {f"{score.value:.6f}" for score in ran.scores("held_out")} - {f"{s.value:.6f}" for s in ran.scores("public")}
+    held_out = {f"{score.value:.6f}" for score in ran.scores("held_out")} - {
+        f"{s.value:.6f}" for s in ran.scores("public")
+    }
     assert held_out
     assert not [value for value in held_out if value[:6] in said]
 
@@ -98,7 +102,7 @@ def test_every_tripwire_action_fires_once(tmp_path, rung, action):
 def test_a_shell_guest_on_the_protocol_runs_guarded(tmp_path, rung):
     loop_file = make_loop(tmp_path / "loop", "", run=["sh", "guest.sh"])
     (tmp_path / "loop" / "guest.sh").write_text(
-        'printf \'def classify(x):\\n    return (x >= 50).astype(int)\\n\' > solution.py\n'
+        "printf 'def classify(x):\\n    return (x >= 50).astype(int)\\n' > solution.py\n"
         'printf \'{"op": "propose", "claim": "a better threshold"}\\n\' >&3\n'
         "read -r answer <&4\n"
         'echo "$answer"\n'
@@ -127,7 +131,10 @@ def test_one_process_per_generation(tmp_path, rung):
     [
         ("raise SystemExit(3)", "code 3"),
         ("import os; os.close(3)\nimport time; time.sleep(30)", "closed its request descriptor"),
-        ("ask(op='nonsense')\nprint(requests.write('not json\\n' * 300)); requests.flush()\nimport time; time.sleep(9)", "not the protocol"),
+        (
+            "ask(op='nonsense')\nprint(requests.write('not json\\n' * 300)); requests.flush()\nimport time; time.sleep(9)",
+            "not the protocol",
+        ),
         ("requests.write('x' * 300000); requests.flush()", "longer than"),
         ("import time; time.sleep(60)", "no request for"),
     ],

@@ -8,7 +8,7 @@ from typing import Any
 
 from subcritical.app.running import choose_rung
 from subcritical.bench.experiment import run_study, table
-from subcritical.bench.facts import RunFacts
+from subcritical.bench.facts import StudyRun
 from subcritical.bench.pages import write_pages
 from subcritical.bench.studies import STUDIES
 from subcritical.clock import SystemClock
@@ -25,7 +25,7 @@ def run_experiment(
     pages: Path,
     jobs: int,
     rung: Rung | None,
-    finished: Callable[[RunFacts], None],
+    finished: Callable[[StudyRun], None],
 ) -> tuple[dict[str, Any], list[Path]]:
     """Run a study on `seeds` seeds.
 

@@ -15,10 +15,10 @@ from subcritical.ids import Ids
 from subcritical.ledger import read_journal, verify_journal
 from subcritical.loop.assembly import RunOptions, run_loop
 from subcritical.loop.loopfile import Loop, load_loop
-from subcritical.loop.run_directory import RunDirectory
 from subcritical.loop.outcome import Progress, Result
-from subcritical.sandbox import Rung, probe
+from subcritical.loop.run_directory import RunDirectory
 from subcritical.report import RunFacts
+from subcritical.sandbox import Rung, probe
 from subcritical.schema import Action, Finding, Measurement, Order, Receipt, Record, Severity
 from subcritical.tripwires import BY_PREFIX
 
@@ -147,7 +147,9 @@ def not_guaranteed(loop: Loop, rung: Rung) -> tuple[str, ...]:
     """What this run does not guarantee: by its rung, and by how it evaluates."""
     lines = tuple(probe().not_guaranteed(rung))
     if loop.settings.evaluate.isolation == "shared":
-        lines += ("isolation is `shared`: a candidate runs in the evaluator's interpreter and can write its own verdict",)
+        lines += (
+            "isolation is `shared`: a candidate runs in the evaluator's interpreter and can write its own verdict",
+        )
     if loop.settings.evaluate.held_out is None:
         lines += ("there is no held-out split: improvement cannot be told from fitting the public one",)
     return lines

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from subcritical.bench.facts import RunFacts, run_facts
+from subcritical.bench.facts import StudyRun, study_run
 from subcritical.clock import Clock
 from subcritical.detectors import load_detectors
 from subcritical.errors import InputError
@@ -76,8 +76,8 @@ def run_study(
     rung: Rung,
     clock: Clock,
     jobs: int = 2,
-    finished: Callable[[RunFacts], None] = lambda _: None,
-) -> list[RunFacts]:
+    finished: Callable[[StudyRun], None] = lambda _: None,
+) -> list[StudyRun]:
     """Run every condition on every seed.
 
     Args:
@@ -96,7 +96,7 @@ def run_study(
         raise InputError(f"{directory} is not empty; name a new folder")
     work = [(condition, seed) for seed in seeds for condition in study.conditions]
 
-    def one(item: tuple[Condition, int]) -> RunFacts:
+    def one(item: tuple[Condition, int]) -> StudyRun:
         facts = _run_once(*item, directory=directory, rung=rung, clock=clock)
         finished(facts)
         return facts
@@ -105,7 +105,7 @@ def run_study(
         return list(pool.map(one, work))
 
 
-def table(study: Study, facts: Sequence[RunFacts]) -> dict[str, Any]:
+def table(study: Study, facts: Sequence[StudyRun]) -> dict[str, Any]:
     """The result object: counts of runs per condition, and totals where the name says so."""
     return {
         "experiment": study.name,
@@ -117,7 +117,7 @@ def table(study: Study, facts: Sequence[RunFacts]) -> dict[str, Any]:
     }
 
 
-def _row(facts: Sequence[RunFacts]) -> dict[str, Any]:
+def _row(facts: Sequence[StudyRun]) -> dict[str, Any]:
     return {
         "runs": len(facts),
         "evaluator_rewritten": sum(fact.accepted_changed > 0 for fact in facts),
@@ -138,11 +138,11 @@ def _row(facts: Sequence[RunFacts]) -> dict[str, Any]:
     }
 
 
-def _detected(fact: RunFacts) -> bool:
+def _detected(fact: StudyRun) -> bool:
     return fact.attempts_found > 0 or bool(fact.alarms)
 
 
-def _tally(facts: Sequence[RunFacts]) -> dict[str, int]:
+def _tally(facts: Sequence[StudyRun]) -> dict[str, int]:
     """Runs in which each detector raised something that may pause, beside protected changes."""
     names = sorted({name for fact in facts for name in fact.alarms})
     return {name: sum(name in fact.alarms for fact in facts) for name in names}
@@ -152,7 +152,7 @@ def _mean(values: Sequence[float]) -> float | None:
     return math.fsum(values) / len(values) if values else None
 
 
-def _run_once(condition: Condition, seed: int, *, directory: Path, rung: Rung, clock: Clock) -> RunFacts:
+def _run_once(condition: Condition, seed: int, *, directory: Path, rung: Rung, clock: Clock) -> StudyRun:
     task = condition.make(directory / "tasks" / f"{condition.name}-{seed}", seed)
     loop = load_loop(task.loop_file)
     settings = msgspec.structs.replace(loop.settings, tripwires=condition.tripwires)
@@ -165,7 +165,7 @@ def _run_once(condition: Condition, seed: int, *, directory: Path, rung: Rung, c
     findings = [record for record in records if isinstance(record, Finding)]
     if not condition.detect:
         findings = list(replay(records, loop))
-    return run_facts(records, findings, condition=condition.name, seed=seed, run=str(run.path), status=result.status)
+    return study_run(records, findings, condition=condition.name, seed=seed, run=str(run.path), status=result.status)
 
 
 def replay(records: Sequence[Record], loop: Loop) -> Iterator[Finding]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+
 from subcritical.schema import (
     PROTECTED,
     Approval,
-    ArtifactChange,
     Event,
     Finding,
     Proposal,
@@ -21,7 +21,7 @@ from subcritical.stats import fisher_greater
 ALPHA = 0.05
 
 
-class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
+class StudyRun(msgspec.Struct, frozen=True, kw_only=True):
     """One run of a study.
 
     Attributes:
@@ -56,13 +56,13 @@ class RunFacts(msgspec.Struct, frozen=True, kw_only=True):
     improved: bool
     p_value: float | None
     gap: float | None
-    public: tuple[float | None, ...] = ()
-    held_out: tuple[float | None, ...] = ()
+    public: tuple[float, ...] = ()
+    held_out: tuple[float, ...] = ()
 
 
-def run_facts(
+def study_run(
     records: Sequence[Record], findings: Sequence[Finding], *, condition: str, seed: int, run: str, status: str
-) -> RunFacts:
+) -> StudyRun:
     """Facts of one run.
 
     Args:
@@ -83,7 +83,7 @@ def run_facts(
     first, best = _counts(held_out.get("seed")), _counts(held_out.get(last))
     p_value = improvement_p(first, best)
     gap = _difference(public.get(last), held_out.get(last))
-    return RunFacts(
+    return StudyRun(
         condition=condition,
         seed=seed,
         run=run,
@@ -101,8 +101,8 @@ def run_facts(
         improved=p_value is not None and p_value < ALPHA,
         p_value=p_value,
         gap=gap,
-        public=tuple(s.value for s in (public.get(name) for name in ("seed", *accepted)) if s is not None),
-        held_out=tuple(s.value for s in (held_out.get(name) for name in ("seed", *accepted)) if s is not None),
+        public=_values(public, ("seed", *accepted)),
+        held_out=_values(held_out, ("seed", *accepted)),
     )
 
 
@@ -143,6 +143,11 @@ def _scores(events: Sequence[Event], split: Split) -> dict[str, Score]:
     return {e.data.proposal: e.data for e in events if isinstance(e.data, Score) and e.data.split is split}
 
 
+def _values(scores: dict[str, Score], names: Sequence[str]) -> tuple[float, ...]:
+    found = (scores.get(name) for name in names)
+    return tuple(score.value for score in found if score is not None and score.value is not None)
+
+
 def _counts(score: Score | None) -> tuple[int, int] | None:
     if score is None or score.successes is None or score.n is None:
         return None
@@ -172,8 +177,3 @@ def _alarms(findings: Sequence[Finding], attempts: set[int]) -> tuple[str, ...]:
         and not any(e.first_seq <= seq <= e.last_seq for e in finding.evidence for seq in attempts)
     }
     return tuple(sorted(named))
-
-
-def data_selection_used(records: Sequence[Record]) -> bool:
-    """Whether the run recorded any choice of training subsets."""
-    return any(isinstance(r, Event) and isinstance(r.data, ArtifactChange) and r.data.subsets for r in records)

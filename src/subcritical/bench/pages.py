@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from subcritical.bench.experiment import Study
-from subcritical.bench.facts import RunFacts
+from subcritical.bench.facts import StudyRun
 from subcritical.stats import clopper_pearson
 
 _SHOWN = (
@@ -25,7 +25,7 @@ _SHOWN = (
 _LEVEL = 0.95
 
 
-def write_pages(study: Study, result: Mapping[str, Any], facts: Sequence[RunFacts], directory: Path) -> list[Path]:
+def write_pages(study: Study, result: Mapping[str, Any], facts: Sequence[StudyRun], directory: Path) -> list[Path]:
     """Write `<name>.json`, `<name>.md` and, where matplotlib is installed, `<name>.png` and `<name>.svg`.
 
     Args:
@@ -57,10 +57,12 @@ def _page(study: Study, result: Mapping[str, Any], plots: Sequence[Path]) -> str
         cells = [_cell(conditions[name], key) for name in names]
         lines.append(f"| {words} | " + " | ".join(cells) + " |")
     gaps = [conditions[name]["mean_gap"] for name in names]
-    shown = ["–" if gap is None else f"{gap:+.3f}" for gap in gaps]
+    shown = ["none" if gap is None else f"{gap:+.3f}" for gap in gaps]
     lines.append("| mean of public minus held-out score, last accepted version | " + " | ".join(shown) + " |")
     alarms = [", ".join(f"{n} {c}" for n, c in conditions[name]["alarms"].items()) or "none" for name in names]
-    lines.append("| runs by detector with a finding that would pause, beside protected changes | " + " | ".join(alarms) + " |")
+    lines.append(
+        "| runs by detector with a finding that would pause, beside protected changes | " + " | ".join(alarms) + " |"
+    )
     lines += ["", f"Again: `subcritical experiment {study.name} --seeds {result['seeds']}`.", ""]
     lines += [f"![public and held-out scores]({plot.name})" for plot in plots if plot.suffix == ".png"]
     return "\n".join(lines) + "\n"
@@ -74,7 +76,7 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
     return f"{count}/{runs} [{interval.low:.2f}, {interval.high:.2f}]"
 
 
-def _plots(study: Study, facts: Sequence[RunFacts], directory: Path) -> list[Path]:
+def _plots(study: Study, facts: Sequence[StudyRun], directory: Path) -> list[Path]:
     try:
         from subcritical.bench.plots import draw_scores  # noqa: PLC0415 - matplotlib is an optional extra
     except ImportError:

@@ -8,14 +8,14 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from subcritical.bench.facts import RunFacts
+from subcritical.bench.facts import StudyRun
 
 mpl.use("Agg")
 mpl.rcParams["svg.hashsalt"] = "subcritical"
 _PUBLIC, _HELD_OUT = "#b35900", "#005a9c"
 
 
-def draw_scores(name: str, facts: Sequence[RunFacts], directory: Path) -> list[Path]:
+def draw_scores(name: str, facts: Sequence[StudyRun], directory: Path) -> list[Path]:
     """One panel a condition: each run's public and held-out score over its accepted versions."""
     conditions = list(dict.fromkeys(fact.condition for fact in facts))
     figure = Figure(figsize=(4.2 * len(conditions), 3.6), layout="constrained")

@@ -32,12 +32,12 @@ STUDIES = {
     for study in (
         Study(
             name="evolve",
-            question="A blind mutator is given its evaluator's file. Does it rewrite it, and does a guard cost progress?",
+            question="A blind mutator is given its evaluator's file. Is it rewritten, and does a guard cost progress?",
             conditions=(unguarded(make_digits), detect_only(make_digits), guarded(make_digits)),
         ),
         Study(
             name="tune",
-            question="A tuner may choose its training data, and what is scored. Does it favour a subset, and is it seen?",
+            question="A tuner may choose its training data, and what is scored. Is a subset favoured, and is it seen?",
             conditions=(
                 unguarded(_mixture),
                 detect_only(_mixture),
@@ -50,7 +50,11 @@ STUDIES = {
         Study(
             name="honest",
             question="How often does a run with nothing to find get a finding that would pause it?",
-            conditions=(guarded(make_digits, "evolve"), guarded(_mixture, "tune"), guarded(make_optimisers, "self_tuning")),
+            conditions=(
+                guarded(make_digits, "evolve"),
+                guarded(_mixture, "tune"),
+                guarded(make_optimisers, "self_tuning"),
+            ),
         ),
     )
 }

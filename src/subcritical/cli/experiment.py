@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from subcritical.app.experiment import run_experiment
-from subcritical.bench.facts import RunFacts
+from subcritical.bench.facts import StudyRun
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
 from subcritical.clock import SystemClock
 from subcritical.loop.run_directory import RUNS
@@ -43,7 +43,7 @@ def experiment(
     stamp = datetime.fromtimestamp(SystemClock().wall_ns() / 1e9, tz=UTC)
     folder = work or RUNS / f"experiment-{name}-{stamp:%Y%m%d-%H%M%S}"
 
-    def finished(fact: RunFacts) -> None:
+    def finished(fact: StudyRun) -> None:
         say(
             f"{fact.condition} seed {fact.seed}: {fact.status}; {fact.proposals} proposals, {fact.accepted} accepted, "
             f"{fact.attempts} attempts on protected files, {fact.accepted_changed} accepted with a changed evaluator"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import getpass
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -13,6 +14,8 @@ from subcritical.app import orders
 from subcritical.cli.output import as_json, errors_end_here, show, show_json
 from subcritical.loop.run_directory import RUNS
 from subcritical.schema import Order, Receipt, visible
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 _run = click.argument("run")
 _runs = click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder of runs.")
@@ -22,7 +25,7 @@ _finding = click.option(
 )
 
 
-def _reason(*, required: bool) -> Any:
+def _reason(*, required: bool) -> Callable[[F], F]:
     return click.option("--reason", required=required, default=None if required else "", help="Why; recorded.")
 
 

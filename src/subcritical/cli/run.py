@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from subcritical.app.running import run_system
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
-from subcritical.loop.run_directory import RUNS, RunDirectory
 from subcritical.loop.outcome import Progress as Generation
+from subcritical.loop.run_directory import RUNS, RunDirectory
 from subcritical.sandbox import Rung, probe
 from subcritical.schema import Severity
 

@@ -15,7 +15,7 @@ DIFF_CHARS_MAX = 200_000
 STATEMENTS_MAX = 5000
 LINE_CHARS_MAX = 2000
 
-_HUNK = re.compile(r"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_HUNK = re.compile(r"@@ -(\d{1,9})(?:,(\d{1,9}))? \+(\d{1,9})(?:,(\d{1,9}))? @@")
 _TOKEN = re.compile(
     r"""[A-Za-z]{0,2}"(?:[^"\\\n]|\\.)*"|[A-Za-z]{0,2}'(?:[^'\\\n]|\\.)*'"""
     r"""|\d[\d_]*\.?[\d_]*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?|[^\W\d]\w*|[^\w\s]"""
@@ -83,7 +83,7 @@ class _HunkReader:
             self._take(line)
 
     def _take(self, line: str) -> None:
-        tag, text = line[:1], line[1 : LINE_CHARS_MAX + 1]
+        tag, text = line[:1], line[1:]
         if tag in ("-", " ", ""):
             self._left[0] -= 1
         if tag in ("+", " ", ""):
@@ -219,7 +219,7 @@ def edits_of(diff: str, path: str) -> Edits:
     """What a unified diff of one file changes beyond comments, docstrings, blank lines and line breaks.
 
     Args:
-        diff: Hostile text, any length; beyond 200,000 characters it is not read.
+        diff: Hostile text, any length; beyond 200,000 characters, or with a line beyond 2,000, it is not read.
         path: Only its ending is used, to know what a comment looks like.
 
     Returns:
@@ -227,6 +227,8 @@ def edits_of(diff: str, path: str) -> Edits:
     """
     if not diff.strip() or len(diff) > DIFF_CHARS_MAX:
         return Edits(readable=False, edits=())
+    if any(len(line) > LINE_CHARS_MAX for line in diff.split("\n")):
+        return Edits(readable=False, edits=())  # cutting such a line could hide the edit behind the cut
     hash_comments = path.lower().endswith(_HASH_COMMENTS)
     python = path.lower().endswith((".py", ".pyi"))
     edits: list[Edit] = []

@@ -6,7 +6,7 @@ import contextlib
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,12 @@ from subcritical.gateway import Gateway, Guard, PathRule, Store
 from subcritical.ids import Ids
 from subcritical.ledger import Journal, read_journal
 from subcritical.loop.evaluation import Plan, Rules
-from subcritical.loop.guest import FEEDBACK, GenerationGuest, Guest, GuestSpec, SessionGuest, guest_limits
+from subcritical.loop.guest import CLAIM, FEEDBACK, GenerationGuest, Guest, GuestSpec, SessionGuest, guest_limits
 from subcritical.loop.guests import GUESTS
 from subcritical.loop.judge import Judge
 from subcritical.loop.loopfile import Loop, LoopFile, SocketOnly, Tripwire
-from subcritical.loop.run_directory import RunDirectory
 from subcritical.loop.outcome import Bounds, Progress, Result
+from subcritical.loop.run_directory import RunDirectory
 from subcritical.loop.runner import Runner
 from subcritical.loop.subsets import SubsetAudit
 from subcritical.loop.yaml_source import seconds, size_bytes
@@ -40,7 +40,7 @@ from subcritical.sandbox import (
     SandboxSpec,
     collect,
 )
-from subcritical.schema import Artifact, Event, Message
+from subcritical.schema import Artifact, Event, Record
 from subcritical.tripwires import Condition, Rule, Tripwires
 
 _SEED_LIMITS = CollectLimits()
@@ -76,20 +76,10 @@ def run_loop(
         ContainmentError: The rung could not be set up, or a process survived.
         LedgerError: The journal of a resumed run is broken.
     """
-    settings = loop.settings
     # A resumed run must not repeat the ids of its first part.
     ids = Ids(None if options.resume else options.seed)
-    gateway = Gateway(
-        Store(directory.store),
-        rules=[PathRule(rule.path, rule.artifact) for rule in settings.artifacts],
-        scratch=(*settings.scratch, FEEDBACK, "claim.json"),
-        guard=options.guard,
-    )
-    seed_files = _read_tree(loop.resolve(settings.workspace))
-    evaluator = evaluator_files(loop, seed_files, gateway)
-    if gateway.store.head() is None:
-        gateway.seed(seed_files)
-    journal_of = Journal.open if options.resume else Journal.create
+    gateway = _gateway(loop, directory, options)
+    evaluator = _install(loop, directory, gateway, resume=options.resume)
     if options.resume:
         journal = Journal.open(directory.journal, clock)
     else:
@@ -98,45 +88,110 @@ def run_loop(
     with contextlib.ExitStack() as stack:
         stack.callback(journal.close)
         containment = Containment(run=directory.run, rung=options.rung, clock=clock)
-        pipeline = Pipeline(
-            journal,
-            load_detectors(detector_settings(settings)) if options.detect else [],
-            Tripwires(tripwire_rules(settings.tripwires) if options.detect else []),
-            containment.handle,
-            clock,
-            run=directory.run,
-            ids=ids,
-            history=history,
-        )
+        pipeline = _pipeline(loop.settings, journal, containment, options, history, clock, ids)
         # Ended in this order: guests and evaluations are gone before the record is closed.
         stack.callback(pipeline.close)
         stack.callback(containment.close)
         stack.enter_context(ControlServer(pipeline, directory.path))
         judge = _judge(loop, containment, evaluator, options, clock)
         stack.callback(judge.close)
-        runner = Runner(
-            pipeline=pipeline,
-            gateway=gateway,
-            judge=judge,
-            containment=containment,
-            start_guest=_guest_starter(loop, containment, options, clock),
-            subsets=_subset_audit(loop),
-            bounds=Bounds(
-                generations=settings.limits.generations,
-                evaluations=settings.limits.evaluations,
-                wall_s=seconds(settings.limits.wall),
-            ),
-            system=settings.system,
-            seed=settings.guest.seed if options.seed is None else options.seed,
-            improver_has_versions=settings.guest.kind == "self_tuning",
-            clock=clock,
-            ids=ids,
-            wait_when_paused=options.wait_when_paused,
-            progress=progress,
-        )
+        runner = _runner(loop, pipeline, gateway, judge, containment, options, clock, ids, progress)
         if history:
             runner.restore([record for record in history if isinstance(record, Event)])
         return runner.run()
+
+
+def _gateway(loop: Loop, directory: RunDirectory, options: RunOptions) -> Gateway:
+    settings = loop.settings
+    return Gateway(
+        Store(directory.store),
+        rules=[PathRule(rule.path, rule.artifact) for rule in settings.artifacts],
+        scratch=(*settings.scratch, FEEDBACK, CLAIM),
+        guard=options.guard,
+    )
+
+
+def _install(loop: Loop, directory: RunDirectory, gateway: Gateway, *, resume: bool) -> EvaluatorFiles:
+    """Put the seed and the pristine evaluator into the store; a resumed run takes both from there.
+
+    Raises:
+        InputError: A resumed run whose evaluator is not in its store.
+    """
+    if resume:
+        try:
+            pristine = msgspec.json.decode(directory.pristine.read_bytes(), type=Pristine)
+        except (OSError, msgspec.DecodeError) as error:
+            raise InputError(f"{directory.pristine}: the run never got as far as its seed; start a new one") from error
+        return EvaluatorFiles(pristine.run, gateway.store.tree(pristine.tree))
+    seed_files = _read_tree(loop.resolve(loop.settings.workspace))
+    evaluator = evaluator_files(loop, seed_files, gateway)
+    tree = gateway.store.put_tree(evaluator.files)
+    gateway.store.persist(tree)
+    directory.pristine.write_bytes(msgspec.json.encode(Pristine(evaluator.run, tree)))
+    gateway.seed(seed_files)
+    return evaluator
+
+
+def _pipeline(
+    settings: LoopFile,
+    journal: Journal,
+    containment: Containment,
+    options: RunOptions,
+    history: Sequence[Record],
+    clock: Clock,
+    ids: Ids,
+) -> Pipeline:
+    return Pipeline(
+        journal,
+        load_detectors(detector_settings(settings)) if options.detect else [],
+        Tripwires(tripwire_rules(settings.tripwires) if options.detect else []),
+        containment.handle,
+        clock,
+        ids=ids,
+        history=history,
+        run=containment.run,
+    )
+
+
+def _runner(
+    loop: Loop,
+    pipeline: Pipeline,
+    gateway: Gateway,
+    judge: Judge,
+    containment: Containment,
+    options: RunOptions,
+    clock: Clock,
+    ids: Ids,
+    progress: Callable[[Progress], None],
+) -> Runner:
+    settings = loop.settings
+    return Runner(
+        pipeline=pipeline,
+        gateway=gateway,
+        judge=judge,
+        containment=containment,
+        start_guest=_guest_starter(loop, containment, options, clock),
+        subsets=_subset_audit(loop),
+        bounds=Bounds(
+            generations=settings.limits.generations,
+            evaluations=settings.limits.evaluations,
+            wall_s=seconds(settings.limits.wall),
+        ),
+        system=settings.system,
+        seed=settings.guest.seed if options.seed is None else options.seed,
+        improver_has_versions=settings.guest.kind == "self_tuning",
+        clock=clock,
+        ids=ids,
+        wait_when_paused=options.wait_when_paused,
+        progress=progress,
+    )
+
+
+class Pristine(msgspec.Struct, frozen=True):
+    """Where the pristine evaluator of a run lies in its store."""
+
+    run: str
+    tree: str
 
 
 class EvaluatorFiles(msgspec.Struct, frozen=True):

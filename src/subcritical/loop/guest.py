@@ -40,6 +40,7 @@ from subcritical.sandbox import (
 )
 
 FEEDBACK = "feedback.json"
+CLAIM = "claim.json"
 _MAX_LINE = 1 << 16
 _MAX_BAD_LINES = 100
 _MAX_CLAIM = 4000
@@ -265,7 +266,7 @@ class GenerationGuest:
             return _ended(ended)
         collected = collect(self._sandbox.workspace_fd, self._guest.collect_limits)
         self._proposed = dict(collected.files)
-        message = _parse(self._proposed.get("claim.json", b"{}")) or {}
+        message = _parse(self._proposed.get(CLAIM, b"{}")) or {}
         return _submission(collected, message)
 
     def answer(self, answer: Answer) -> None:

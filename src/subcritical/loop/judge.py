@@ -13,9 +13,9 @@ from subcritical.loop.evaluation.pair import Watch
 from subcritical.sandbox import Containment
 from subcritical.schema import Message, Score, Split
 
-_SLOT_MARGIN_S = 0.25
+_SLOT_MARGIN_S = 0.4
 _SLOT_FACTOR = 2.0
-_CLEANUP_S = 0.05
+_CLEANUP_S = 0.25
 _PUBLIC_DEPTH = 2
 _SEED_BITS = 31
 
@@ -71,7 +71,8 @@ class Judge:
 
         pristine = self._pristine or split == "held_out"
         depth = _PUBLIC_DEPTH if split == "public" else 1
-        return PairPool(make, evaluator=self._evaluator if pristine else None, depth=depth)
+        evaluator = self._evaluator if pristine else None
+        return PairPool(make, evaluator=evaluator, depth=depth, paused_ns=self._containment.paused_ns)
 
     @property
     def has_held_out(self) -> bool:
@@ -99,6 +100,7 @@ class Judge:
     def calibrate(self, files: Files, watch: Watch, public: Outcome) -> Outcome:
         """Score the seed on the held-out split before any guest runs, to learn how long a slot must be."""
         outcome = self._held_out(files, watch, timeout_s=None)
+        self.after_slot()
         if public.duration_s > 0:
             self._held_out_share = max(1.0, outcome.duration_s / public.duration_s)
         return outcome
@@ -107,9 +109,18 @@ class Judge:
         """Length of the held-out slot, in seconds: a function of public information alone."""
         return _SLOT_FACTOR * self._held_out_share * public.duration_s + _SLOT_MARGIN_S
 
+    def settle(self, watch: Watch) -> None:
+        """Wait until no sandbox is being started: in a held-out slot nothing else runs that it could slow down."""
+        for pool in self._pools.values():
+            pool.settle(watch)
+
     def held_out(self, files: Files, watch: Watch, slot_s: float) -> Outcome:
         """Score an accepted version on the held-out split within its slot. The guest must be frozen."""
         return self._held_out(files, watch, timeout_s=slot_s - _CLEANUP_S)
+
+    def after_slot(self) -> None:
+        """Warm the next held-out pair; only now, so that what it costs does not depend on what happened in the slot."""
+        self._pools["held_out"].refill()
 
     def close(self) -> None:
         """Kill every pair."""
@@ -118,7 +129,7 @@ class Judge:
         self._pools.clear()
 
     def _held_out(self, files: Files, watch: Watch, timeout_s: float | None) -> Outcome:
-        pair = self._pools["held_out"].take()
+        pair = self._pools["held_out"].take(refill=False)
         try:
             outcome = pair.evaluate(files, seeds=self._seeds(), watch=watch, timeout_s=timeout_s)
         finally:

@@ -28,7 +28,7 @@ class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """A section of the loop file."""
 
 
-class Guest(_Part):
+class Guest(_Part, frozen=True, kw_only=True):
     """Which program improves itself, and how it is driven.
 
     `command` runs your program; `evolve`, `tune` and `self_tuning` are built in. `mode: session` is one
@@ -44,14 +44,14 @@ class Guest(_Part):
     env: dict[str, str] = {}
 
 
-class ArtifactRule(_Part):
+class ArtifactRule(_Part, frozen=True, kw_only=True):
     """What the paths that match are. First match wins; a path that nothing matches is denied."""
 
     path: Name
     artifact: Artifact = msgspec.field(name="is")
 
 
-class Training(_Part):
+class Training(_Part, frozen=True, kw_only=True):
     """Arrays of the public split by which a guest's choice of training data can be audited.
 
     `weights` is the workspace file (JSON object: subset -> weight >= 0) by which the guest chooses;
@@ -64,7 +64,7 @@ class Training(_Part):
     evaluation_items: Name
 
 
-class Evaluate(_Part):
+class Evaluate(_Part, frozen=True, kw_only=True):
     """What judges a version. Paths are relative to the loop file; `bounds` are hard limits of a metric.
 
     `preload` names modules that a candidate's sandbox imports before the candidate's bytes arrive.
@@ -85,13 +85,13 @@ class Evaluate(_Part):
     training: Training | None = None
 
 
-class SocketOnly(_Part):
+class SocketOnly(_Part, frozen=True, kw_only=True):
     """The one host Unix socket a guest may reach."""
 
     socket: Name
 
 
-class Limits(_Part):
+class Limits(_Part, frozen=True, kw_only=True):
     """Where the run ends. They belong to the supervisor; a guest's copy of them changes nothing."""
 
     generations: Count = 100
@@ -107,13 +107,13 @@ class Limits(_Part):
     network: Literal["none"] | SocketOnly = "none"
 
 
-class Containment(_Part):
+class Containment(_Part, frozen=True, kw_only=True):
     """Refuse to run below this rung."""
 
     minimum: Literal["R1", "R2", "R3"] = "R2"
 
 
-class Oversight(_Part):
+class Oversight(_Part, frozen=True, kw_only=True):
     """How often a person is expected to look. `review: assumed` says that nobody will, and the report says so."""
 
     review: Literal["expected", "assumed"] = "expected"
@@ -121,7 +121,7 @@ class Oversight(_Part):
     review_generations: Count | None = None
 
 
-class Trigger(_Part):
+class Trigger(_Part, frozen=True, kw_only=True):
     """What a tripwire watches: exactly one of technique, detector, severity, measure or silence."""
 
     technique: str | None = None
@@ -133,7 +133,7 @@ class Trigger(_Part):
     silence: Duration | None = None
 
 
-class Tripwire(_Part):
+class Tripwire(_Part, frozen=True, kw_only=True):
     """When `on` holds, do `action`. `at_most` belongs to `throttle`: accepted changes per recorded review."""
 
     on: Trigger
@@ -147,7 +147,7 @@ DEFAULT_TRIPWIRES = (
 )
 
 
-class LoopFile(_Part):
+class LoopFile(_Part, frozen=True, kw_only=True):
     """The whole loop file."""
 
     system: Name
@@ -248,7 +248,7 @@ def _check_guest(source: Source, settings: LoopFile) -> None:
     oversight = settings.oversight
     if oversight.review == "expected" and oversight.review_cycle is None and oversight.review_generations is None:
         raise source.error(
-            "say how often a person reviews the run, `oversight: {review_cycle: 1d}`, or {review: assumed} if nobody will",
+            "say how often a person reviews the run, {review_cycle: 1d}, or {review: assumed} if nobody will",
             ("oversight",),
         )
 

@@ -24,6 +24,7 @@ class RunDirectory:
         self.origin = path / "origin"
         self.journal = path / "journal"
         self.store = path / "store"
+        self.pristine = path / "evaluator.json"
         self.report = path / "report.html"
         self.summary = path / "summary.json"
 
@@ -73,8 +74,21 @@ class RunDirectory:
         self.origin.write_text(os.fspath(loop_file.resolve()), encoding="utf-8")
 
     def original_loop_file(self) -> Path:
-        """The loop file the run was started from; paths in it resolve beside it."""
-        return Path(self.origin.read_text(encoding="utf-8"))
+        """The loop file the run was started from; paths in it resolve beside it.
+
+        Raises:
+            InputError: It is gone, or no longer what the run was started with.
+        """
+        original = Path(self.origin.read_text(encoding="utf-8"))
+        try:
+            same = original.read_bytes() == self.loop_file.read_bytes()
+        except OSError as error:
+            raise InputError(f"{original}: the loop file of run {self.run} cannot be read: {error.strerror}") from error
+        if not same:
+            raise InputError(
+                f"{original} has changed since {self.run} started; restore it from {self.loop_file}, or start anew"
+            )
+        return original
 
 
 def _literal(name: str) -> str:

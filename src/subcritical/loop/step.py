@@ -153,20 +153,29 @@ class Step:
         """Answer, and look at held-out data while the guest is frozen for a time that public data fixed."""
         slot_ns = int(self._judge.slot_s(public) * 1e9)
         guest.hold()
-        began_ns, paused_ns = self._clock.boot_ns(), self._watch.paused_ns()
         try:
             self._answer(guest, answer)
+            self._judge.settle(self._watch)
+            began_ns, paused_ns = self._clock.boot_ns(), self._watch.paused_ns()
             outcome = self._judge.held_out(files, self._watch, slot_ns / 1e9)
             self.record(outcome, Split.HELD_OUT, reviewed.proposal.proposal, reviewed.tree)
             held_out = self._lineage.held_out()
             for measurement in after_version(self._lineage.scores[Split.PUBLIC][-1], held_out[-1], held_out[0]):
                 self._pipeline.measurement(measurement)
             self._pipeline.process()
-            while self._clock.boot_ns() - began_ns - (self._watch.paused_ns() - paused_ns) < slot_ns:
-                self._watch.check()
-                time.sleep(_SLEEP_S)
+            self._wait_for_slot_end(began_ns, paused_ns, slot_ns)
         finally:
             guest.release()
+            self._judge.after_slot()
+
+    def _wait_for_slot_end(self, began_ns: int, paused_ns: int, slot_ns: int) -> None:
+        """Wait for the end of the slot. If cleaning up took longer, only whole further slots can be noticed."""
+        used_ns = self._clock.boot_ns() - began_ns - (self._watch.paused_ns() - paused_ns)
+        end_ns = slot_ns * (1 + used_ns // slot_ns)
+        while used_ns < end_ns:
+            self._watch.check()
+            time.sleep(_SLEEP_S)
+            used_ns = self._clock.boot_ns() - began_ns - (self._watch.paused_ns() - paused_ns)
 
     def _settle(self, reviewed: Reviewed, verdict: Verdict, by: str, reasons: tuple[str, ...]) -> None:
         self._event(

@@ -67,7 +67,7 @@ class Source:
             self._refuse_anchors(text)
             node = yaml.compose(text, Loader=yaml.SafeLoader)
         except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
+            mark: Any = getattr(error, "problem_mark", None)
             problem = getattr(error, "problem", None) or "not readable as YAML"
             raise ConfigError(str(problem), path=str(path), line=mark.line + 1 if mark else None) from error
         except RecursionError as error:
@@ -100,7 +100,7 @@ class Source:
     def _refuse_anchors(self, text: str) -> None:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
             if getattr(event, "anchor", None) is not None:
-                line = event.start_mark.line + 1
+                line = event.start_mark.line + 1 if event.start_mark else None
                 raise ConfigError("anchors and aliases are not allowed; write it out", path=str(self.path), line=line)
 
     def _build(self, node: yaml.Node, key: Key) -> Any:
@@ -127,7 +127,7 @@ class Source:
         if node.tag not in {f"tag:yaml.org,2002:{kind}" for kind in ("str", "int", "float", "bool", "null")}:
             raise ConfigError(f"a value of kind {node.tag} is not allowed", path=str(self.path), line=line)
         try:
-            return yaml.SafeLoader("").construct_object(node)  # type: ignore[no-untyped-call]
+            return yaml.SafeLoader("").construct_object(node)
         except (ValueError, yaml.YAMLError) as error:
             raise ConfigError(f"unreadable value {node.value!r}", path=str(self.path), line=line) from error
 

@@ -26,6 +26,7 @@ class Base(TypedDict):
     links: list[tuple[str, str]]
     texts: list[tuple[str, bytes]]
     read_only: list[tuple[str, str]]
+    late: list[tuple[str, str]]
     devices: list[str]
 
 

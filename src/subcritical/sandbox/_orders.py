@@ -102,6 +102,6 @@ def _rlimits(spec: SandboxSpec, *, rung: Rung, uid: int | None, without: frozens
         chosen[resource.RLIMIT_AS] = (space, space)
     if "process_limit" not in without:
         # Counted per user and user namespace: on R2 and as root that is this sandbox alone.
-        others = len(_scan.of_user(os.getuid())) if rung is Rung.R3 and uid is None else OWN_PROCESSES
+        others = _scan.count_threads(os.getuid()) if rung is Rung.R3 and uid is None else OWN_PROCESSES
         chosen[resource.RLIMIT_NPROC] = (limits.processes + others, limits.processes + others)
     return chosen

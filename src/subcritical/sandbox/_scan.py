@@ -94,6 +94,17 @@ def of_user(uid: int) -> list[Seen]:
     return found
 
 
+def count_threads(uid: int) -> int:
+    """Threads of one user id, which is what the kernel counts against a process limit."""
+    total = 0
+    for seen in of_user(uid):
+        try:
+            total += len(os.listdir(f"/proc/{seen.pid}/task"))
+        except OSError:
+            continue  # gone meanwhile
+    return total
+
+
 def send(seen: Seen, number: signal.Signals) -> bool:
     """Signal exactly the process that was seen; False where it is gone."""
     try:

@@ -191,7 +191,8 @@ def _run_python(script: str, argv: list[str], paths: list[str]) -> None:
         raise
     except BaseException as error:  # the payload's own failure, shown without our frame
         trace = error.__traceback__
-        sys.excepthook(type(error), error, trace.tb_next if trace else None)
+        error.__traceback__ = trace = trace.tb_next if trace else None
+        sys.excepthook(type(error), error, trace)
         sys.exit(1)
 
 

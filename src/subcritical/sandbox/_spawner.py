@@ -133,7 +133,7 @@ def _become(plan: dict[str, Any], line: socket.socket) -> NoReturn:
         _prepare(plan)
     except BaseException as error:
         failure = error
-    data, handles, _, _ = socket.recv_fds(line, _LARGEST_ORDER, 64, socket.MSG_CMSG_CLOEXEC)
+    data, handles, _, _ = socket.recv_fds(line, _LARGEST_ORDER, _MOST_HANDLES, socket.MSG_CMSG_CLOEXEC)
     if not data:
         os._exit(0)  # the run ended before this one was needed
     order = marshal.loads(data)
@@ -242,6 +242,7 @@ class _Spawner:
         self.poller = select.poll()
         self.poller.register(line, select.POLLIN)
         self.dead_man = True
+        self.adopts = False
         self.kill_files: list[str] = []
 
     def serve(self) -> None:
@@ -254,12 +255,18 @@ class _Spawner:
                     return
 
     def receive(self) -> bool:
-        data, handles, _, _ = socket.recv_fds(self.line, _LARGEST_ORDER, 64, socket.MSG_CMSG_CLOEXEC)
+        try:
+            data, handles, _, _ = socket.recv_fds(self.line, _LARGEST_ORDER, _MOST_HANDLES, socket.MSG_CMSG_CLOEXEC)
+        except OSError:
+            return False  # it died with a report of ours unread
         if not data:
             return False
         plan = marshal.loads(data)
         if "kill_files" in plan:
             self.dead_man, self.kill_files = plan["dead_man"], plan["kill_files"]
+            self.adopts = plan["adopts"]
+            if self.adopts:
+                check(LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
             return True
         if "signal" in plan:
             for target in handles[:-1]:
@@ -292,7 +299,10 @@ class _Spawner:
             "cpu_s": usage.ru_utime + usage.ru_stime,
             "peak": usage.ru_maxrss * 1024,
         }
-        self.line.send(marshal.dumps(report))
+        try:
+            self.line.send(marshal.dumps(report))
+        except OSError:
+            return  # the supervisor is gone; the end of the line is read next
 
     def stop(self) -> None:
         """The supervisor is gone: nothing may outlive it. Idempotent, and not the only one to do this."""
@@ -309,6 +319,8 @@ class _Spawner:
                 signal.pidfd_send_signal(child, signal.SIGKILL)
             except ProcessLookupError:
                 continue
+        if self.adopts:  # what lost its keeper is our child now
+            _end_children()
 
 
 def main(number: int) -> None:

@@ -18,14 +18,11 @@ SHIM_INSIDE = "/run/subcritical/shim.pyc"
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _TOP = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 _ETC = ("/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/etc/mime.types", "/etc/ssl/certs")
-# Numbers about the machine as a whole. The directories of processes are left out: their mount
-# tables name places of the host, and nothing a payload needs is only there.
+# Facts about the machine that do not change while it runs. Left out: load, CPU time, memory and
+# uptime of the machine, by which one sandbox could hear another work; and the directories of
+# processes, whose mount tables name places of the host.
 _PROC = (
     "/proc/cpuinfo",
-    "/proc/meminfo",
-    "/proc/stat",
-    "/proc/uptime",
-    "/proc/loadavg",
     "/proc/version",
     "/proc/filesystems",
     "/proc/sys/kernel",
@@ -37,6 +34,8 @@ _TEXTS = (
     ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
     ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files\n"),
 )
+
+_OWN = ("/tmp", "/dev/shm")  # noqa: S108 - the sandbox's own
 
 LandlockRules = list[tuple[str, str]]
 
@@ -124,7 +123,9 @@ def plan_base(interpreter: Interpreter, shim: bytes, *, root: Path, without: fro
         "root": str(root),
         "links": links,
         "texts": [*((place, text.encode()) for place, text in _TEXTS), (SHIM_INSIDE, shim)],
-        "read_only": _outer_first(read_only),
+        # What lies below a place that each sandbox mounts for itself has to be mounted after it.
+        "read_only": [bind for bind in _outer_first(read_only) if not _is_late(bind)],
+        "late": [bind for bind in _outer_first(read_only) if _is_late(bind)],
         "devices": [place for place in _DEVICES if os.path.exists(place)],
     }
 
@@ -149,14 +150,19 @@ def plan_tree(
         wanted.append((str(source.resolve()), str(PurePosixPath(inside))))
     if spec.workspace is not None and not spec.workspace.is_dir():
         raise ContainmentError(f"{spec.name}: workspace {spec.workspace} is no directory")
+    shown = [*base["read_only"], *base["late"], *wanted]
     return {
-        "read_only": [bind for bind in _outer_first([*base["read_only"], *wanted]) if bind not in base["read_only"]],
+        "read_only": [bind for bind in _outer_first(shown) if bind not in base["read_only"]],
         "sockets": [] if socket is None else [(str(socket), SOCKET_INSIDE)],
         "workdir": str(PurePosixPath(spec.workdir)),
         "workspace": None if spec.workspace is None else str(spec.workspace.resolve()),
         "disk_bytes": 0 if "disk_limit" in without else spec.limits.disk_bytes,
         "inodes": 0 if "inode_limit" in without else spec.limits.inodes,
     }
+
+
+def _is_late(bind: tuple[str, str]) -> bool:
+    return any(_covers(place, bind[1]) for place in _OWN)
 
 
 def _outer_first(binds: list[tuple[str, str]]) -> list[tuple[str, str]]:

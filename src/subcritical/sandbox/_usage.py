@@ -46,7 +46,8 @@ class Usage:
             if memory > self._limits.memory_bytes:
                 self._hit.add("memory")
                 over = True
-            if len(members) >= self._limits.processes:
+            # The kernel does not tell that it refused a fork; close to the limit it probably did.
+            if len(members) >= self._limits.processes - self._limits.processes // 8:
                 self._hit.add("processes")
         if self.cpu_s > self._limits.cpu_s:
             self._hit.add("cpu")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -12,21 +11,20 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Self
 
 from subcritical.clock import Clock
 from subcritical.errors import ContainmentError, InputError
-from subcritical.sandbox import _cgroups, _stage
+from subcritical.sandbox import _cgroups
 from subcritical.sandbox._channel import Channel
-from subcritical.sandbox._drain import Capture, Drain, Status
+from subcritical.sandbox._drain import Capture, Drain
 from subcritical.sandbox._handles import GroupHandle, ScanHandle, Target
-from subcritical.sandbox._keepers import Spawner, UserIds, Watcher, send_order
-from subcritical.sandbox._orders import OWN_PROCESSES, shim_order
+from subcritical.sandbox._keepers import Spawner, UserIds, Watcher
 from subcritical.sandbox._pauses import Pauses
 from subcritical.sandbox._prepared import Prepared
-from subcritical.sandbox._relay import Relay
 from subcritical.sandbox._sandbox import Sandbox
+from subcritical.sandbox._starting import Starter, check_for_r3
 from subcritical.sandbox.spec import Rung, SandboxSpec, check_spec
 from subcritical.schema import Handle
 
@@ -111,14 +109,17 @@ class Containment:
         self._closed = False
         self._renewed = self._scanned = self._prepare_after = 0.0
         self._pauses = Pauses(clock)
-        self._interpreter = _stage.find_interpreter()
         self._uids = UserIds() if os.getuid() == 0 else None
-        self._bubblewrap = shutil.which("bwrap") or ""
-        if rung is not Rung.R3 and not self._bubblewrap:
-            raise ContainmentError(f"{rung} needs bubblewrap (bwrap), which is not installed; install it or allow R3")
         with contextlib.ExitStack() as undo:
-            self._make_directory()
+            self._directory = _private_directory(for_all=self._uids is not None)
             undo.callback(shutil.rmtree, self._directory, ignore_errors=True)
+            self._starter = Starter(
+                rung=rung,
+                directory=self._directory,
+                on_connection=self._connected,
+                on_namespace=self._entered,
+                without=_without,
+            )
             self._group = self._make_group() if rung is Rung.R1 else None
             if self._group is not None:
                 undo.callback(self._group.remove)
@@ -129,18 +130,6 @@ class Containment:
             self._drain = Drain(self._spawner.line, on_report=self._report, on_lost=self._lost, on_tick=self._tick)
             undo.pop_all()
         self._prepare()
-
-    def _make_directory(self) -> None:
-        shim = _stage.compiled_shim()
-        self._directory = _private_directory(for_all=self._uids is not None)
-        root = self._directory / "root"
-        root.mkdir(mode=0o755)
-        self._shim_file = self._directory / "shim.pyc"
-        self._shim_file.write_bytes(shim)
-        self._shim_file.chmod(0o644)
-        self._base: dict[str, Any] | None = None
-        if self.rung is not Rung.R3:
-            self._base = _stage.plan_base(self._interpreter, shim, root=root, without=self._without)
 
     def _make_group(self) -> _cgroups.Group:
         hierarchies = _cgroups.discover()
@@ -156,7 +145,8 @@ class Containment:
         kill_file = self._group.path / "cgroup.kill" if self._group else None
         dead_man = "dead_man" not in self._without
         self._spawner = Spawner(without=self._without)
-        self._spawner.configure(dead_man=dead_man, kill_files=[str(kill_file)] if kill_file else [])
+        kill_files = [str(kill_file)] if kill_file else []
+        self._spawner.configure(dead_man=dead_man, kill_files=kill_files, adopts=self.rung is Rung.R3)
         # A user of its own could not signal pidfds of other users, but it can write to an open file.
         uid = self._uids.take() if self._uids and kill_file else 0
         self._watcher = Watcher(lease_s=lease_s, kill_file=kill_file, uid=uid) if dead_man else None
@@ -199,16 +189,17 @@ class Containment:
         """
         check_spec(spec)
         if self.rung is Rung.R3:
-            _check_for_r3(spec)
+            check_for_r3(spec)
         with contextlib.ExitStack() as undo:
             sandbox, outlets = self._admit(spec)
             undo.callback(sandbox.close)
             ours, theirs = socket.socketpair()
             channel = Channel(ours, name=spec.name, timeout_s=_START_TIMEOUT_S, pauses=self._pauses)
             try:
-                status = self._order(sandbox, theirs.fileno(), outlets)
+                status = self._starter.order(sandbox, theirs.fileno(), outlets)
                 theirs.close()
-                self._set_up(sandbox, channel, status)
+                self._starter.set_up(sandbox, channel, status, self._drain)
+                self._begin(sandbox, channel)
             finally:
                 theirs.close()
                 channel.close()
@@ -227,7 +218,7 @@ class Containment:
                 self._spawner,
                 number=self._next,
                 group=group,
-                base=self._base,
+                base=self._starter.base,
                 dead_man="dead_man" not in self._without,
             )
             self._prepared[self._next] = prepared
@@ -261,111 +252,8 @@ class Containment:
         self._drain.add(*captures)
         return sandbox, (pipes[0][1], pipes[1][1])
 
-    def _order(self, sandbox: Sandbox, control: int, outlets: tuple[int, int]) -> int:
-        """Tell the prepared child what it shall be; returns the descriptor of bubblewrap's reports."""
-        spec = sandbox.spec
-        with contextlib.ExitStack() as ours:
-            for outlet in outlets:
-                ours.callback(os.close, outlet)
-            self._limit(sandbox)
-            if spec.socket is not None:
-                place = self._directory / f"socket-{sandbox.prepared.number}"
-                sandbox.relay = Relay(place, spec.socket, lambda: self._connected(spec.name))
-            nothing = os.open("/dev/null", os.O_RDONLY | os.O_CLOEXEC)
-            ours.callback(os.close, nothing)
-            free = (number for number in range(3, spec.limits.open_files) if number not in spec.pass_fds)
-            numbers = {"control": next(free), "status": next(free)}
-            stage, argv = self._command(sandbox, **numbers)
-            status_in, status_out = os.pipe2(os.O_CLOEXEC)
-            ours.callback(os.close, status_out)
-            order = {
-                "stage": stage,
-                "uid": sandbox.uid,
-                "keeper": self.rung is Rung.R3,
-                "close_fds": "close_fds" not in self._without,
-                "inherit_environment": "clear_environment" in self._without,
-                "numbers": [numbers["control"], numbers["status"], 0, 1, 2, *spec.pass_fds],
-                "channel": numbers["control"],
-                "argv": argv,
-            }
-            try:
-                send_order(
-                    sandbox.prepared.line, order, [control, status_out, nothing, *outlets, *spec.pass_fds.values()]
-                )
-            except BaseException:
-                os.close(status_in)
-                raise
-        return status_in
-
-    def _limit(self, sandbox: Sandbox) -> None:
-        if sandbox.group is None:
-            return
-        limits = sandbox.spec.limits
-        wanted = {"memory": "memory_limit" not in self._without, "processes": "process_limit" not in self._without}
-        done = sandbox.group.set_limits(
-            memory_bytes=limits.memory_bytes if wanted["memory"] else None,
-            processes=limits.processes + OWN_PROCESSES if wanted["processes"] else None,
-        )
-        missing = {name for name, asked in wanted.items() if asked} - done
-        if missing:
-            raise ContainmentError(f"{sandbox.name}: the kernel refused limits for {', '.join(sorted(missing))}")
-
-    def _command(self, sandbox: Sandbox, *, control: int, status: int) -> tuple[dict[str, Any] | None, list[str]]:
-        """The tree to build, if there is one, and the program to become."""
-        python = [self._interpreter.executable, "-I", "-S", "-B"]
-        if self._base is None:
-            sandbox.host_workspace = self._host_workspace(sandbox)
-            return None, [*python, str(self._shim_file), str(control)]
-        relay = None if sandbox.relay is None else sandbox.relay.path
-        stage = _stage.plan_tree(sandbox.spec, self._base, socket=relay, without=self._without)
-        arguments = _stage.bubblewrap_arguments(
-            self._bubblewrap,
-            root=Path(self._base["root"]),
-            workdir=stage["workdir"],
-            status=status,
-            without=self._without,
-        )
-        return stage, [*arguments, *python, _stage.SHIM_INSIDE, str(control)]
-
-    def _host_workspace(self, sandbox: Sandbox) -> str:
-        """R3 only: the workspace is a directory of the host, and the supervisor watches its size."""
-        sandbox.usage.walk_disk = "disk_limit" not in self._without
-        if sandbox.spec.workspace is not None:
-            return str(sandbox.spec.workspace.resolve())
-        place = self._directory / f"workspace-{sandbox.prepared.number}"
-        place.mkdir(mode=0o700)
-        if sandbox.uid is not None:
-            os.chown(place, sandbox.uid, sandbox.uid)
-        return str(place)
-
-    def _set_up(self, sandbox: Sandbox, channel: Channel, status: int) -> None:
-        """Follow a sandbox from its order to the first instruction of its payload."""
-        told = Status(status, lambda code: sandbox.set_exited(code, 0.0, 0))
-        try:
-            channel.send_order(
-                shim_order(
-                    sandbox.spec,
-                    self._interpreter,
-                    rung=self.rung,
-                    uid=sandbox.uid,
-                    on_host=sandbox.host_workspace,
-                    without=self._without,
-                )
-            )
-            received = channel.receive(b"W")
-            sandbox.workspace_fd = received[0] if received else _open_directory(sandbox.host_workspace or "")
-            sandbox.prepared.wait()
-            if self.rung is not Rung.R3:
-                self._learn_namespace(sandbox, channel.read_info(status))
-        finally:
-            os.set_blocking(status, False)
-            self._drain.add(told)
-        try:
-            channel.receive(b"R")
-        except ContainmentError as error:
-            sandbox.wait(1.0)
-            said = sandbox.output().stderr[-500:].decode("utf-8", "backslashreplace").strip()
-            raise ContainmentError(f"{error}{': ' + said if said else ''}") from None
+    def _begin(self, sandbox: Sandbox, channel: Channel) -> None:
+        """Let the payload begin, but not in a paused or killed run."""
         while True:
             with self._lock:
                 self._refuse_if_dead()
@@ -374,22 +262,6 @@ class Containment:
                     channel.go()
                     return
             self._pauses.wait_until_running(1.0)
-
-    def _learn_namespace(self, sandbox: Sandbox, info: bytes) -> None:
-        if not info:
-            return  # bubblewrap failed; why comes with the wait for the shim
-        told = json.loads(info.splitlines()[0])
-        pid = int(told["child-pid"])
-        inode = int(told.get("pid-namespace", 0))
-        handle = os.pidfd_open(pid)
-        if "pid_namespace" not in self._without and (
-            os.stat(f"/proc/{pid}/ns/pid").st_ino != inode or os.stat("/proc/self/ns/pid").st_ino == inode
-        ):
-            os.close(handle)
-            raise ContainmentError(f"sandbox {sandbox.name}: bubblewrap made no process namespace")
-        sandbox.namespace = (pid, inode, handle)
-        if self._watcher is not None and self._group is None:
-            self._watcher.add_process(handle)
 
     def _signal_all(self, targets: list[Target], number: signal.Signals) -> None:
         """One signal for everything in some process namespaces; returns when it was sent, or soon after if not."""
@@ -423,6 +295,11 @@ class Containment:
             for prepared in self._prepared.values():
                 prepared.dismiss()
             self._prepared.clear()
+
+    def _entered(self, handle: int) -> None:
+        """A process namespace began. Where a control group holds everything, the watcher has that already."""
+        if self._watcher is not None and self._group is None:
+            self._watcher.add_process(handle)
 
     def _connected(self, name: str) -> None:
         if self._on_connection is not None:
@@ -513,18 +390,6 @@ class Containment:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
-
-
-def _check_for_r3(spec: SandboxSpec) -> None:
-    if spec.socket is not None:
-        raise ContainmentError("R3 cannot pass one socket: without namespaces that would open all of them; use R2")
-    for source, inside in spec.read_only:
-        if str(source.resolve()) != str(PurePosixPath(inside)):
-            raise ContainmentError(f"R3 has no mount namespace: {source} cannot appear at {inside}")
-
-
-def _open_directory(place: str) -> int:
-    return os.open(place, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
 
 
 def _private_directory(*, for_all: bool) -> Path:

@@ -17,7 +17,7 @@ from subcritical.loop.doctor._facts import Fact, Spawn
 from subcritical.loop.doctor._index import Module
 from subcritical.loop.doctor._program import TESTERS, Program, inside, may_be_same, normalise
 from subcritical.loop.doctor._prose import AGENTS, Prose
-from subcritical.loop.doctor._selection import Selection, compared, outermost
+from subcritical.loop.doctor._selection import Selection, compared, loaded_and_judged, outermost
 from subcritical.loop.doctor._slices import Slice, Slicer
 from subcritical.loop.doctor._spawns import CONTAINERS, mounts
 from subcritical.loop.doctor.records import Place
@@ -186,11 +186,8 @@ class Cast:
         if self.candidates or self.agent_spawns:
             return
         used = {f for s in raw for f in s.scored.of("spawn", "execute")}
-        loose = [
-            s
-            for s in self.program.spawns
-            if s not in used and self.program.targets[s] and s.module in self.program.modules
-        ]
+        spawns = [s for s in self.program.spawns if s not in used and s.module in self.program.modules]
+        loose = [s for s in spawns if self.program.targets[s]]
         for spawn in loose:
             self._agent(spawn, "it is started beside the scoring, and nobody reads its result")
         if self.agent_spawns:
@@ -198,6 +195,8 @@ class Cast:
         for fact in sorted(used, key=lambda f: (f.module, f.line)):
             for path in self.program.targets.get(fact, []) if isinstance(fact, Spawn) else self.program.paths(fact):
                 self.candidates.setdefault(path, Place(fact.module, fact.line, "the program whose result is compared"))
+        for path, fact in loaded_and_judged(self.program, self.slicer) if not self.candidates else ():
+            self.candidates.setdefault(path, Place(fact.module, fact.line, "loaded here, and its results are reported"))
 
     # where the guest can write ------------------------------------------------------------------
 

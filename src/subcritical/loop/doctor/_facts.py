@@ -152,6 +152,7 @@ _EXECUTES = frozenset(
 )
 _WRITE_METHODS = frozenset({"to_csv", "to_json", "to_parquet", "to_pickle", "tofile", "savefig"})
 _PATH_METHODS = {
+    "glob": "list", "rglob": "list", "iterdir": "list",
     "read_text": "read", "read_bytes": "read", "write_text": "write", "write_bytes": "write",
     "exists": "exists", "is_file": "exists", "unlink": "delete", "rmdir": "delete",
 }  # fmt: skip
@@ -303,7 +304,11 @@ def _execute(name: str, call: ast.Call, module: Module, values: Values) -> Fact 
     source = argument(call, position, "location", "path", "path_name", "name")
     if source is None or (isinstance(source, ast.Constant) and name in {"exec", "eval"}):
         return None
-    return _make("execute", call, module, values.texts(source, module), (source,), name)
+    texts = values.texts(source, module)
+    if name.endswith(("import_module", "__import__", "run_module")):
+        found = [values.index.find(module, text) for text in texts]
+        texts = tuple(f"@/{path}" for path in found if path is not None) or texts
+    return _make("execute", call, module, texts, (source,), name)
 
 
 _Maker = Callable[[str, ast.Call, Module, Values], Fact | None]
@@ -330,15 +335,21 @@ def _by_method(name: str, call: ast.Call, module: Module, values: Values) -> Fac
     method, base = function.attr, function.value
     if method == "open":
         return _open(call, base, argument(call, 0, "mode"), module, values)
-    if method in _LIST_METHODS:
-        return _make("list", call, module, values.texts(call, module), (), method)
     if method in _PATH_METHODS:
         content = tuple(call.args[:1]) if method.startswith("write") else ()
-        return _make(_PATH_METHODS[method], call, module, values.texts(base, module), content, method)
+        where = call if method in _LIST_METHODS else base
+        return _make(_PATH_METHODS[method], call, module, values.texts(where, module), content, method)
+    if method == "read" and call.args and _is_settings_file(call.args[0], module, values):
+        return _make("read", call, module, values.texts(call.args[0], module), (), method)
     moves = method in {"rename", "replace"} and len(call.args) == 1
-    if (moves or method in _WRITE_METHODS) and call.args:
-        return _make("write", call, module, values.texts(call.args[0], module), (base,), "copy" if moves else method)
-    return None
+    if not call.args or not (moves or method in _WRITE_METHODS):
+        return None
+    return _make("write", call, module, values.texts(call.args[0], module), (base,), "copy" if moves else method)
+
+
+def _is_settings_file(node: ast.expr, module: Module, values: Values) -> bool:
+    """`ConfigParser.read(path)`; the `read` of an open file takes a number."""
+    return values.texts(node, module)[0].endswith((".ini", ".cfg", ".conf"))
 
 
 def _is_library(function: ast.Attribute, module: Module, values: Values) -> bool:

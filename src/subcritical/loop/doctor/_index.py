@@ -226,7 +226,11 @@ def _parameters(module: Module, node: Function | ast.Lambda) -> None:
 
 def _mutation(module: Module, node: ast.Call) -> None:
     function = node.func
-    if not isinstance(function, ast.Attribute) or function.attr not in _MUTATORS:
+    if not isinstance(function, ast.Attribute) or function.attr not in _MUTATORS | {"read"}:
+        return
+    if function.attr == "read":  # what a parser read is its content from then on
+        if node.args and isinstance(function.value, ast.Name):
+            module.definitions[module.scope(node), function.value.id].append(Definition("mutation", node, node))
         return
     for value in [*node.args, *(k.value for k in node.keywords)]:
         if isinstance(function.value, ast.Name):

@@ -18,6 +18,9 @@ _CONFIGURED = frozenset({"conftest.py", "pytest.ini", "tox.ini", "setup.cfg", "p
 _CLOCKS = frozenset(
     ["time.time", "time.monotonic", "time.perf_counter", "time.process_time", "time.time_ns", "time.monotonic_ns"]
 )
+_NETWORK = re.compile(
+    r"^(requests|httpx|aiohttp|urllib\.request|urllib3|http\.client|socket|ftplib|smtplib|websockets)\."
+)
 _SETTERS = frozenset(["signal.alarm", "signal.setitimer", "resource.setrlimit"])
 
 
@@ -31,7 +34,8 @@ def process_holes(program: Program, cast: Cast, found: Findings) -> None:
         elif spawn.env == "keys":
             found.add("keys-passed", spawn.module, spawn.line, spawn.env_why)
         _limits(program, cast, spawn, found)
-        _network(spawn, found)
+        if not _network(spawn, found):
+            _network_use(program, cast, spawn, found)
         _tests(program, cast, spawn, found)
     for module in program.modules.values():
         if not cast.is_guest(module.path):
@@ -114,10 +118,20 @@ def _own_limits(module: Module | None) -> list[Place]:
                 found.append(Place(module.path, node.lineno, "limit set here"))
             elif any(k.arg in {"timeout", "max_time", "time_limit"} for k in node.keywords):
                 found.append(Place(module.path, node.lineno, "timeout given here"))
+        elif isinstance(node, ast.For) and _counts_processes(node, module):
+            found.append(Place(module.path, node.lineno, "how often processes are started is decided here"))
         elif isinstance(node, ast.Compare) and _reads_clock(node, module):
             found.extend(_constants(node, module))
             found.append(Place(module.path, node.lineno, "time compared here"))
     return list(dict.fromkeys(found))[:4]
+
+
+def _counts_processes(node: ast.For, module: Module) -> bool:
+    """`for i in range(LIMIT): subprocess.run(...)`."""
+    if not isinstance(node.iter, ast.Call) or module.dotted(node.iter.func) != "range":
+        return False
+    names = [module.dotted(n.func) for n in ast.walk(node) if isinstance(n, ast.Call)]
+    return any(name.startswith(("subprocess.", "os.system", "os.popen")) for name in names)
 
 
 def _reads_clock(node: ast.Compare, module: Module) -> bool:
@@ -210,25 +224,38 @@ def _around(module: Module, line: int, fact: Fact) -> str:
 # network and tests --------------------------------------------------------------------------------
 
 
-def _network(spawn: Spawn, found: Findings) -> None:
-    """Containers and sandboxes that could close the network and do not. A plain process never closes it."""
+def _network(spawn: Spawn, found: Findings) -> bool:
+    """Containers and sandboxes that could close the network. True: this process is in one, and the line is judged."""
     words = spawn.command()
-    program_name = words[0] if words else ""
     line = " ".join(words)
-    why = ""
-    if program_name in {"docker", "podman", "nerdctl"} and ("run" in words or "create" in words):
-        if not re.search(r"--net(work)?[= ]none", line):
-            why = "the container is started without `--network none`"
-    elif program_name == "bwrap" and not (
-        "--unshare-net" in words or ("--unshare-all" in words and "--share-net" not in words)
-    ):
-        why = "bwrap shares the host's network here"
-    elif program_name == "firejail" and "--net=none" not in words:
-        why = "firejail leaves the network open here"
-    elif program_name == "unshare" and not ({"-n", "--net"} & set(words) or re.search(r"(^| )-[a-zA-Z]*n", line)):
-        why = "unshare leaves the network open here"
-    if why:
-        found.add("network-open", spawn.module, spawn.line, why)
+    opened = {
+        "docker": not re.search(r"--net(work)?[= ]none", line),
+        "podman": not re.search(r"--net(work)?[= ]none", line),
+        "nerdctl": not re.search(r"--net(work)?[= ]none", line),
+        "bwrap": not ("--unshare-net" in words or ("--unshare-all" in words and "--share-net" not in words)),
+        "firejail": "--net=none" not in words,
+        "unshare": not re.search(r"(^| )(--net|-[a-zA-Z]*n)( |=|$)", line),
+        "systemd-run": "PrivateNetwork=yes" not in line,
+        "nsjail": "--disable_clone_newnet" in words or "-N" in words,
+    }
+    if not words or words[0] not in opened:
+        return False
+    if opened[words[0]] and (words[0] not in {"docker", "podman", "nerdctl"} or {"run", "create"} & set(words)):
+        found.add("network-open", spawn.module, spawn.line, f"`{words[0]}` could close the network, and is not told to")
+    return True
+
+
+def _network_use(program: Program, cast: Cast, spawn: Spawn, found: Findings) -> None:
+    """Guest code that talks to the network, in a process that nothing keeps from it."""
+    for path in sorted(program.process_modules(spawn)):
+        module = program.modules.get(path)
+        if module is None or not cast.is_guest(path):
+            continue
+        for call in module.calls:
+            if _NETWORK.match(module.dotted(call.func)):
+                why = f"guest code uses the network, which nothing closes where {spawn.module}:{spawn.line} starts it"
+                places = [Place(spawn.module, spawn.line, "started here")]
+                found.add("network-open", path, call.lineno, why, places, Severity.MEDIUM)
 
 
 def _tests(program: Program, cast: Cast, spawn: Spawn, found: Findings) -> None:

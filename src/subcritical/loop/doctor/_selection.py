@@ -5,8 +5,10 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+from subcritical.loop.doctor._facts import Fact
 from subcritical.loop.doctor._index import Module
-from subcritical.loop.doctor._slices import Slice
+from subcritical.loop.doctor._program import Program
+from subcritical.loop.doctor._slices import Slice, Slicer, outputs
 
 
 @dataclass(frozen=True)
@@ -51,3 +53,21 @@ def compared(node: ast.AST, module: Module) -> tuple[ast.expr, ...]:
         if name == "?.sort" and isinstance(node.func, ast.Attribute):
             return (node.func.value, *(k.value for k in node.keywords if k.arg == "key"))
     return ()
+
+
+def loaded_and_judged(program: Program, slicer: Slicer) -> list[tuple[str, Fact]]:
+    """Modules that a script loads and whose results it prints or writes: the last guess at a candidate.
+
+    Only for trees in which nothing is written, started or compared, so that nothing else tells who is judged.
+    """
+    imported = {path for fact in program.of("import") for path in program.paths(fact)}
+    found: dict[str, Fact] = {}
+    for module in program.modules.values():
+        if module.path in imported:
+            continue
+        written = [content for write in program.of("write", module.path) for content in write.content]
+        for value in [*outputs(module, "stdout"), *written]:
+            for fact in slicer.reach(value, module, across=False).of("import"):
+                for path in program.paths(fact):
+                    found.setdefault(path, fact)
+    return sorted(found.items())

@@ -294,7 +294,7 @@ class Slicer:
         imported = isinstance(function, ast.Name) or not name.startswith("?")
         if method and not (is_fact and not self._computed):
             yield function, module, CHANNELS.get(method, channel)
-        elif isinstance(function, ast.Name) and not entered:
+        elif isinstance(function, ast.Name) and (not entered or function.id in module.imports):
             yield function, module, channel
         # How a process is bounded does not make its result.
         arguments = [*node.args, *(k.value for k in node.keywords if not is_fact or k.arg not in _SETTINGS)]

@@ -86,6 +86,7 @@ class Pair:
         self._open: list[int] = []
         self._sandboxes: list[Sandbox] = []
         self._received = b""
+        self._warm = False
         try:
             self._start(containment, number, split)
         except BaseException:
@@ -131,7 +132,7 @@ class Pair:
             watch: Raises when the run was stopped while we wait.
             timeout_s: Instead of the plan's timeout.
         """
-        failed = self._await_ready(watch)
+        failed = self.warm(watch)
         if failed is not None:
             return failed
         started = self._clock.boot_ns()
@@ -188,8 +189,10 @@ class Pair:
             status=status, scored=None, detail=detail[:_MAX_DETAIL], duration_s=duration_s, output=self._printed()
         )
 
-    def _await_ready(self, watch: Watch) -> Outcome | None:
-        """Wait until the evaluator is loaded; start-up is charged to no candidate."""
+    def warm(self, watch: Watch) -> Outcome | None:
+        """Wait until the evaluator is loaded; start-up is charged to no candidate. None, or what went wrong."""
+        if self._warm:
+            return None
         limit_s = max(_START_S, self._plan.timeout_s)
         started, paused = self._clock.boot_ns(), watch.paused_ns()
 
@@ -201,7 +204,8 @@ class Pair:
             line = self._receive(left_s)
         except TimeoutError:
             return self._outcome(b"", "", ("timeout", f"the evaluator did not load within {limit_s:g} s"), limit_s)
-        return None if line == _READY else self._outcome(b"", "", ("crashed", "the evaluator ended while loading"), 0.0)
+        self._warm = line == _READY
+        return None if self._warm else self._outcome(b"", "", ("crashed", "the evaluator ended while loading"), 0.0)
 
     def _limits_hit(self) -> tuple[str, ...]:
         hit: list[str] = []

@@ -13,6 +13,7 @@ import ast
 import json
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -216,7 +217,9 @@ def _mutate_program(text: str, tree: ast.Module, donor: str, rng: np.random.Gene
 def compiles(text: str) -> bool:
     """Whether Python would accept the text as a program."""
     try:
-        compile(text, "candidate", "exec", dont_inherit=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # A silly program is a program.
+            compile(text, "candidate", "exec", dont_inherit=True)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return False
     return True
