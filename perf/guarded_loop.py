@@ -17,9 +17,10 @@ import yaml
 
 from perf.plain import PlainContainment, machine_cpu_s
 from subcritical.clock import SystemClock
-from subcritical.loop.assembly import RunOptions, run_loop
+from subcritical.loop.assembly import run_loop
 from subcritical.loop.evaluation import Pair, PairPool, Plan, Rules
 from subcritical.loop.loopfile import load_loop
+from subcritical.loop.options import RunOptions
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.sandbox import Limits, probe
 

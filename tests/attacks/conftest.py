@@ -30,7 +30,9 @@ def pytest_generate_tests(metafunc):
     for name, wanted in (("rung", (Rung.R1, Rung.R2)), ("every_rung", tuple(Rung))):
         if name in metafunc.fixturenames:
             found = [rung for rung in probe().available if rung in wanted]
-            metafunc.parametrize(name, found or [pytest.param(None, marks=pytest.mark.skip("no rung works here"))], ids=str)
+            metafunc.parametrize(
+                name, found or [pytest.param(None, marks=pytest.mark.skip("no rung works here"))], ids=str
+            )
 
 
 class Attack:
@@ -96,7 +98,9 @@ def attack():
     """Starts `payloads/FILE` with the probes named; settings follow over a pipe."""
     with contextlib.ExitStack() as undo:
 
-        def begin(rung, file, probes, *, without=(), limits=SMALL, settings=None, containment=None, name="attack", **spec):
+        def begin(
+            rung, file, probes, *, without=(), limits=SMALL, settings=None, containment=None, name="attack", **spec
+        ):
             if containment is None:
                 containment = Containment(run="attack", rung=rung, clock=SystemClock(), _without=frozenset(without))
                 undo.callback(containment.close)
@@ -175,7 +179,9 @@ def victim():
         code = "import signal; signal.pthread_sigmask(signal.SIG_BLOCK,{signal.SIGURG}); print('up',flush=True); signal.sigtimedwait({signal.SIGURG},40)"
         person = {} if sandbox.uid is None else {"user": sandbox.uid, "group": sandbox.uid, "extra_groups": []}
         python = "/usr/bin/python3" if sandbox.uid is not None else sys.executable
-        started.append(subprocess.Popen([python, "-I", "-S", "-c", code], stdout=subprocess.PIPE, cwd="/", env={}, **person))
+        started.append(
+            subprocess.Popen([python, "-I", "-S", "-c", code], stdout=subprocess.PIPE, cwd="/", env={}, **person)
+        )
         assert started[-1].stdout.readline() == b"up\n"
         return started[-1]
 

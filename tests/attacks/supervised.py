@@ -17,7 +17,11 @@ from subcritical.sandbox import Containment, PythonPayload, Rung, SandboxSpec
 def main() -> None:
     wanted = json.loads(sys.argv[1])
     containment = Containment(
-        run="supervised", rung=Rung(wanted["rung"]), clock=SystemClock(), lease_s=1.5, _without=frozenset(wanted["without"])
+        run="supervised",
+        rung=Rung(wanted["rung"]),
+        clock=SystemClock(),
+        lease_s=1.5,
+        _without=frozenset(wanted["without"]),
     )
     orders_in, orders_out = os.pipe()
     passed = {7: orders_in, 10: wanted["witness"]}

@@ -85,7 +85,10 @@ def treasure(open_directory, monkeypatch):
     handle = os.open(open_directory / "open.txt", os.O_RDONLY)
     os.set_inheritable(handle, True)
     (open_directory / "open.txt").unlink()
-    yield {"digests": found["digests"], "paths": [str(open_directory / places[name]) for name in ("tests", "ssh", "aws")]}
+    yield {
+        "digests": found["digests"],
+        "paths": [str(open_directory / places[name]) for name in ("tests", "ssh", "aws")],
+    }
     os.close(handle)
 
 
@@ -176,7 +179,9 @@ def test_nothing_outside_is_reached(every_rung, storm, listener, guarded):
 
 def test_control_the_routes_change_a_file_that_is_within_reach(every_rung, attack):
     """C10 without its guard: the same file inside the workspace, where nothing protects it."""
-    begun = attack(every_rung, "reach.py", ("protected",), files={"evaluator/evaluate.py": b"def evaluate(): return 1\n"})
+    begun = attack(
+        every_rung, "reach.py", ("protected",), files={"evaluator/evaluate.py": b"def evaluate(): return 1\n"}
+    )
     place = begun.sandbox.host_workspace or "/workspace"
     begun.tell({"protected": f"{place}/evaluator/evaluate.py"})
     begun.finish()

@@ -50,7 +50,9 @@ def test_c3_memory_split_over_processes_ends_at_the_limit(rung, attack):
 
 def test_c3_memory_of_one_process_ends_at_the_limit(rung, attack):
     limits = msgspec.structs.replace(SMALL, memory_bytes=100 << 20)
-    begun = attack(rung, "fill.py", ("memory",), limits=limits, settings={"processes": 1, "mib": 150, "seconds": 3}).finish()
+    begun = attack(
+        rung, "fill.py", ("memory",), limits=limits, settings={"processes": 1, "mib": 150, "seconds": 3}
+    ).finish()
     assert "memory" in begun.exit.limits_hit
     assert begun.said.get("survived", 0) == 0
 
@@ -87,7 +89,9 @@ def test_c4_memory_that_belongs_to_no_process_ends_at_the_limit(rung, attack, wa
 def test_c4_control_without_a_limit_it_is_held(rung, attack, way):
     limits = msgspec.structs.replace(SMALL, memory_bytes=1 << 30, disk_bytes=256 << 20)
     without = ("memory_limit", "seccomp")
-    begun = attack(rung, "fill.py", (way,), limits=limits, without=without, settings={"mib": 240, "seconds": 0.2}).finish()
+    begun = attack(
+        rung, "fill.py", (way,), limits=limits, without=without, settings={"mib": 240, "seconds": 0.2}
+    ).finish()
     assert begun.said.get("survived") == 1, begun.stderr
 
 
@@ -104,8 +108,12 @@ def test_c5_c6_disk_ends_at_the_limit_of_bytes_and_of_files(rung, attack):
 
 def test_c5_c6_control_without_the_limits_all_of_it_fits(rung, attack):
     without = ("disk_limit", "inode_limit")
-    assert attack(rung, "fill.py", ("disk",), without=without, settings={"mib": 16}).finish().said["written"] == 48 << 20
-    assert attack(rung, "fill.py", ("inodes",), without=without, settings={"attempts": 3000}).finish().said["made"] == 3000
+    assert (
+        attack(rung, "fill.py", ("disk",), without=without, settings={"mib": 16}).finish().said["written"] == 48 << 20
+    )
+    assert (
+        attack(rung, "fill.py", ("inodes",), without=without, settings={"attempts": 3000}).finish().said["made"] == 3000
+    )
 
 
 def test_c7_a_sparse_file_is_neither_made_nor_read(rung, attack):

@@ -66,7 +66,9 @@ def test_c2_a_live_fork_bomb_is_killed_completely(rung, attack, stop_file):
     ordered = time.monotonic()
     report = begun.sandbox.handle.kill(10)
     took = time.monotonic() - ordered
-    print(f"{rung}: {report.processes} processes, kill took {took * 1000:.0f} ms, host {latency * 1000:.0f} ms: {report}")
+    print(
+        f"{rung}: {report.processes} processes, kill took {took * 1000:.0f} ms, host {latency * 1000:.0f} ms: {report}"
+    )
     assert report.verified
     assert report.survivors == 0
     assert begun.all_gone()
@@ -75,7 +77,9 @@ def test_c2_a_live_fork_bomb_is_killed_completely(rung, attack, stop_file):
 
 
 def test_c2_control_a_kill_of_the_process_group_leaves_them_alive(uncontained, stop_file, tmp_path):
-    process, witness = uncontained("fill.py", ("bomb",), {"attempts": 60, "seconds": 10, "stop": str(stop_file)}, tmp_path)
+    process, witness = uncontained(
+        "fill.py", ("bomb",), {"attempts": 60, "seconds": 10, "stop": str(stop_file)}, tmp_path
+    )
     while b"live" not in process.stdout.readline():
         pass
     os.killpg(process.pid, signal.SIGTERM)
@@ -112,7 +116,11 @@ def test_c19_a_missing_filter_or_landlock_ends_the_start(rung, attack, monkeypat
     """Every guard of the shim fails closed: what cannot be applied is not skipped."""
     for module, name, value in (
         ("subcritical.sandbox._seccomp", "build_filter", lambda **_: b"\xff" * 16),
-        ("subcritical.sandbox._stage", "landlock_rules", lambda *_, **__: [("/proc/self/mem", "read"), (b"\0", "read")]),
+        (
+            "subcritical.sandbox._stage",
+            "landlock_rules",
+            lambda *_, **__: [("/proc/self/mem", "read"), (b"\0", "read")],
+        ),
     ):
         with monkeypatch.context() as patched:
             patched.setattr(sys.modules[module], name, value)
@@ -197,7 +205,7 @@ def test_c34_control_a_stop_of_the_worker_alone_is_undone_by_its_helpers(rung, a
     assert runs_on(directory) > 0
 
 
-def supervised(rung, *, forged, without=()):
+def supervised(rung, *, forged, without=(), seconds):
     """Start a supervisor with a payload that forges its heartbeat; returns both, and the witness."""
     witness_in, witness_out = os.pipe()
     os.set_inheritable(witness_out, True)
@@ -206,7 +214,7 @@ def supervised(rung, *, forged, without=()):
         "without": list(without),
         "file": str(PAYLOADS / "fill.py"),
         "forged": forged,
-        "settings": {"seconds": 12},
+        "settings": {"seconds": seconds},
         "witness": witness_out,
     }
     supervisor = subprocess.Popen(
@@ -219,17 +227,19 @@ def supervised(rung, *, forged, without=()):
     return supervisor, witness_in
 
 
-@pytest.mark.parametrize(("forged", "without", "dies"), [(False, (), True), (True, (), False), (False, ("dead_man",), False)])
+@pytest.mark.parametrize(
+    ("forged", "without", "dies"), [(False, (), True), (True, (), False), (False, ("dead_man",), False)]
+)
 def test_c35_only_the_supervisor_renews_the_lease(rung, forged, without, dies):
     """A supervisor that hangs loses its guest, whatever the guest writes to what it holds.
 
     Controls: a guest that was given the supervisor's own descriptor lives on, and so does one without the switch.
     """
-    supervisor, witness = supervised(rung, forged=forged, without=without)
+    supervisor, witness = supervised(rung, forged=forged, without=without, seconds=20 if dies else 5)
     try:
         os.kill(supervisor.pid, signal.SIGSTOP)
         began = time.monotonic()
-        died = ended(witness, 8.0 if dies else 3.0)
+        died = ended(witness, 10.0 if dies else 2.5)
         print(f"{rung} forged={forged} without={without}: dead={died} after {time.monotonic() - began:.2f} s")
         assert died is dies
     finally:

@@ -131,7 +131,7 @@ def test_one_version_is_tested_once_and_repeats_do_not_add():
     name = stream.proposal()
     stream.score(name, Split.PUBLIC, 290, 300, evaluation=1)
     for repeat in range(5):
-        stream.score(name, Split.HELD_OUT, 300, 400, repeat=repeat)
+        stream.score(name, Split.HELD_OUT, 300, 400, repeats=repeat)
     assert len(loud(look(HoldoutGap(), stream))) == 1
 
 
@@ -155,7 +155,7 @@ def jumping(seed, *, jump=1.0, split=Split.HELD_OUT, sd=0.0, repeats=1, **extra)
         p = 1 / (1 + np.exp(-theta))
         name = stream.proposal()
         for repeat in range(repeats):
-            stream.score(name, split, int(rng.binomial(400, p)), 400, repeat=repeat, **extra)
+            stream.score(name, split, int(rng.binomial(400, p)), 400, repeats=repeat, **extra)
     return stream
 
 
@@ -191,7 +191,7 @@ def test_deterministic_repeats_are_no_noise_and_fresh_ones_are():
     for t in range(40):
         name = stream.proposal()
         for repeat in range(3):
-            stream.score(name, Split.HELD_OUT, 200 + t, 400, repeat=repeat, deterministic=True)
+            stream.score(name, Split.HELD_OUT, 200 + t, 400, repeats=repeat, deterministic=True)
     states = {}
     ScoreJump().batch(states, stream.events)
     series = next(iter(next(iter(states.values())).series.values()))

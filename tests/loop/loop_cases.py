@@ -8,8 +8,9 @@ import yaml
 
 from subcritical.clock import SystemClock
 from subcritical.ledger import read_journal
-from subcritical.loop.assembly import RunOptions, run_loop
+from subcritical.loop.assembly import run_loop
 from subcritical.loop.loopfile import load_loop
+from subcritical.loop.options import RunOptions
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.schema import Approval, Event, Finding, Receipt, Score
 

@@ -1,6 +1,7 @@
 """Whole runs with real guests in real sandboxes."""
 
 import json
+import socket
 import threading
 import time
 
@@ -144,6 +145,28 @@ def test_guests_that_end_or_misbehave(tmp_path, rung, guest, words):
     ran = run_case(loop_file, tmp_path / "runs", rung)
     assert ran.result.status == "finished"
     assert words in ran.result.why
+
+
+def test_one_granted_socket_and_every_connection_is_an_event(tmp_path, rung):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(str(tmp_path / "model.sock"))
+    server.listen()
+
+    def serve():
+        peer, _ = server.accept()
+        with peer:
+            peer.sendall(peer.recv(10).upper())
+
+    threading.Thread(target=serve, daemon=True).start()
+    guest = (
+        "import socket\nmodel = socket.socket(socket.AF_UNIX)\nmodel.connect('/run/subcritical/socket')\n"
+        "model.sendall(b'hello')\nprint(model.recv(10))\n"
+    )
+    loop_file = make_loop(tmp_path / "loop", guest, limits={"network": {"socket": str(tmp_path / "model.sock")}})
+    ran = run_case(loop_file, tmp_path / "runs", rung)
+    server.close()
+    assert "HELLO" in ran.said()
+    assert [m.source for m in ran.data(Message) if "socket" in m.source] == ["guest-1/socket"]
 
 
 def test_hostile_workspaces_are_refused_not_read(tmp_path, rung):

@@ -60,6 +60,8 @@ def test_equal_repeats_say_nothing_about_noise():
         (with_metric(value=0.5, n=10, successes=50), "successes"),
         (with_metric(value=0.5, se=-1.0), "standard error"),
         (with_metric(value="0.5"), "shape"),
+        (with_metric(value=10**400), "shape|finite|bounds"),
+        (with_metric(value=0.5, n=10**400, successes=1), "shape|contradicts"),
         (b'{"nonce":"n"}' + b" " * (2 << 20), "larger"),
     ],
 )

@@ -158,7 +158,7 @@ os.wait()
 
 
 def test_the_limit_of_cpu_time_counts_all_processes(rung, run_code):
-    ended, _ = run_code(rung, SPLIT_CPU, limits=Limits(cpu_s=1.0, memory_bytes=512 << 20, processes=8))
+    ended, _ = run_code(rung, SPLIT_CPU, limits=Limits(cpu_s=0.5, memory_bytes=512 << 20, processes=32))
     assert "cpu" in ended.limits_hit
 
 
@@ -171,7 +171,7 @@ try:
 except OSError as error:
     print("refused", error.errno)
 import time
-time.sleep(2 if n == 63 else .6)
+time.sleep(1 if n == 63 else .6)
 """
     ended, output = run_code(rung, code)
     assert "disk" in ended.limits_hit, (ended, output)

@@ -13,8 +13,9 @@ from subcritical.clock import Clock, SystemClock
 from subcritical.errors import InputError
 from subcritical.ids import Ids
 from subcritical.ledger import read_journal, verify_journal
-from subcritical.loop.assembly import RunOptions, run_loop
+from subcritical.loop.assembly import run_loop
 from subcritical.loop.loopfile import Loop, load_loop
+from subcritical.loop.options import RunOptions
 from subcritical.loop.outcome import Progress, Result
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.report import RunFacts

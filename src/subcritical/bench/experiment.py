@@ -20,8 +20,9 @@ from subcritical.detectors import load_detectors
 from subcritical.errors import InputError
 from subcritical.gateway import Guard
 from subcritical.ledger import read_journal
-from subcritical.loop.assembly import RunOptions, detector_settings, run_loop
+from subcritical.loop.assembly import detector_settings, run_loop
 from subcritical.loop.loopfile import Loop, Trigger, Tripwire, load_loop
+from subcritical.loop.options import RunOptions
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.loop.tasks import Task
 from subcritical.pipeline.detection import Detection

@@ -208,7 +208,7 @@ def _generation(index: int, text: str, rng: random.Random) -> list[Any]:
         bounds=(0.0, 1.0),
         evaluation=index,
         fresh=rng.random() < 0.5,  # noqa: PLR2004
-        repeat=rng.randint(0, 2),
+        repeats=rng.randint(0, 2),
     )
     subset = SubsetUse(
         subset=text[:300], weight=rng.choice([0.5, float("nan"), -1.0]), reference=0.1, overlap=rng.random()

@@ -3,62 +3,36 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
 
 from subcritical.clock import Clock
 from subcritical.detectors import load_detectors
-from subcritical.errors import ConfigError, InputError
-from subcritical.gateway import Gateway, Guard, PathRule, Store
+from subcritical.errors import InputError
+from subcritical.gateway import Gateway, PathRule, Store
 from subcritical.ids import Ids
 from subcritical.ledger import Journal, read_journal
-from subcritical.loop.evaluation import Plan, Rules
-from subcritical.loop.guest import CLAIM, FEEDBACK, GenerationGuest, Guest, GuestSpec, SessionGuest, guest_limits
-from subcritical.loop.guests import GUESTS
+from subcritical.loop.causal_k import causal_k
+from subcritical.loop.evaluator_setup import EvaluatorFiles, evaluator_files, make_judge, read_tree
+from subcritical.loop.guest import CLAIM, FEEDBACK
+from subcritical.loop.guest_setup import guest_starter
 from subcritical.loop.judge import Judge
-from subcritical.loop.loopfile import Loop, LoopFile, SocketOnly, Tripwire
+from subcritical.loop.loopfile import Loop, LoopFile, Tripwire
+from subcritical.loop.options import RunOptions
 from subcritical.loop.outcome import Bounds, Progress, Result
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.loop.runner import Runner
 from subcritical.loop.subsets import SubsetAudit
-from subcritical.loop.yaml_source import seconds, size_bytes
+from subcritical.loop.yaml_source import seconds
 from subcritical.pipeline import Pipeline
 from subcritical.pipeline.control import ControlServer
 from subcritical.sandbox import (
-    CollectLimits,
     Containment,
-    ExecPayload,
-    Limits,
-    PythonPayload,
-    Rung,
-    SandboxSpec,
-    collect,
 )
-from subcritical.schema import Artifact, Event, Record
+from subcritical.schema import Event, Measurement, Message, Record
 from subcritical.tripwires import Condition, Rule, Tripwires
-
-_SEED_LIMITS = CollectLimits()
-
-
-class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What the caller decides, beside the loop file.
-
-    `detect` and `guard` are switched off only by the study of what happens without them. `seed`
-    replaces the guest's seed and makes the run's own random choices repeat.
-    """
-
-    rung: Rung
-    guard: Guard = Guard()
-    detect: bool = True
-    wait_when_paused: bool = False
-    resume: bool = False
-    seed: int | None = None
 
 
 def run_loop(
@@ -87,13 +61,15 @@ def run_loop(
     history = list(read_journal(directory.journal)) if options.resume else []
     with contextlib.ExitStack() as stack:
         stack.callback(journal.close)
-        containment = Containment(run=directory.run, rung=options.rung, clock=clock)
+        containment = Containment(
+            run=directory.run, rung=options.rung, clock=clock, on_connection=lambda name: _connected(pipeline, name)
+        )
         pipeline = _pipeline(loop.settings, journal, containment, options, history, clock, ids)
         # Ended in this order: guests and evaluations are gone before the record is closed.
         stack.callback(pipeline.close)
         stack.callback(containment.close)
-        stack.enter_context(ControlServer(pipeline, directory.path))
-        judge = _judge(loop, containment, evaluator, options, clock)
+        stack.enter_context(ControlServer(pipeline, directory.path, guest_groups=containment.groups))
+        judge = make_judge(loop, containment, evaluator, options, clock)
         stack.callback(judge.close)
         runner = _runner(loop, pipeline, gateway, judge, containment, options, clock, ids, progress)
         if history:
@@ -123,13 +99,18 @@ def _install(loop: Loop, directory: RunDirectory, gateway: Gateway, *, resume: b
         except (OSError, msgspec.DecodeError) as error:
             raise InputError(f"{directory.pristine}: the run never got as far as its seed; start a new one") from error
         return EvaluatorFiles(pristine.run, gateway.store.tree(pristine.tree))
-    seed_files = _read_tree(loop.resolve(loop.settings.workspace))
+    seed_files = read_tree(loop.resolve(loop.settings.workspace))
     evaluator = evaluator_files(loop, seed_files, gateway)
     tree = gateway.store.put_tree(evaluator.files)
     gateway.store.persist(tree)
     directory.pristine.write_bytes(msgspec.json.encode(Pristine(evaluator.run, tree)))
     gateway.seed(seed_files)
     return evaluator
+
+
+def _connected(pipeline: Pipeline, name: str) -> None:
+    """Record a guest's connection to the one socket it was granted. The relay's thread calls this."""
+    pipeline.event(Message(source=f"{name}/socket", text="connected to the granted socket"), generation=0)
 
 
 def _pipeline(
@@ -170,7 +151,7 @@ def _runner(
         gateway=gateway,
         judge=judge,
         containment=containment,
-        start_guest=_guest_starter(loop, containment, options, clock),
+        start_guest=guest_starter(loop, containment, options, clock),
         subsets=_subset_audit(loop),
         bounds=Bounds(
             generations=settings.limits.generations,
@@ -179,7 +160,7 @@ def _runner(
         ),
         system=settings.system,
         seed=settings.guest.seed if options.seed is None else options.seed,
-        improver_has_versions=settings.guest.kind == "self_tuning",
+        measure_k=_measure_k(loop, gateway.store) if settings.guest.kind == "self_tuning" else None,
         clock=clock,
         ids=ids,
         wait_when_paused=options.wait_when_paused,
@@ -187,56 +168,19 @@ def _runner(
     )
 
 
+def _measure_k(loop: Loop, store: Store) -> Callable[[Sequence[str]], Measurement] | None:
+    evaluate = loop.settings.evaluate
+    if evaluate.held_out is None:
+        return None
+    public, held_out = loop.resolve(evaluate.public), loop.resolve(evaluate.held_out)
+    return lambda trees: causal_k(store, trees, public=public, held_out=held_out, seed=loop.settings.guest.seed)
+
+
 class Pristine(msgspec.Struct, frozen=True):
     """Where the pristine evaluator of a run lies in its store."""
 
     run: str
     tree: str
-
-
-class EvaluatorFiles(msgspec.Struct, frozen=True):
-    """The pristine evaluator: the file to run, and everything that lies with it."""
-
-    run: str
-    files: Mapping[str, bytes]
-
-
-def evaluator_files(loop: Loop, seed_files: Mapping[str, bytes], gateway: Gateway) -> EvaluatorFiles:
-    """Where the evaluator lies: in the workspace (class `evaluator`), or beside the loop file.
-
-    A file in a folder of its own brings the whole folder.
-
-    Raises:
-        ConfigError: `evaluate.run` lies in the workspace but is not of class `evaluator`.
-    """
-    name = loop.settings.evaluate.run
-    if name in seed_files:
-        if gateway.classify(name) is not Artifact.EVALUATOR:
-            raise ConfigError(
-                f"evaluate.run: `{name}` lies in the workspace, so artifacts must say "
-                f'{{path: "{name}", is: evaluator}}',
-                path=str(loop.path),
-            )
-        files = {p: d for p, d in seed_files.items() if gateway.classify(p) is Artifact.EVALUATOR}
-        return EvaluatorFiles(name, files)
-    path = loop.resolve(name)
-    if path.parent != loop.directory:
-        return EvaluatorFiles(path.name, _read_tree(path.parent))
-    return EvaluatorFiles(path.name, {path.name: path.read_bytes()})
-
-
-def _judge(loop: Loop, containment: Containment, evaluator: EvaluatorFiles, options: RunOptions, clock: Clock) -> Judge:
-    evaluate = loop.settings.evaluate
-    return Judge(
-        containment,
-        public=_plan(loop, "public", evaluator.run, options.guard),
-        held_out=_plan(loop, "held_out", evaluator.run, options.guard) if evaluate.held_out else None,
-        evaluator=evaluator.files,
-        guard=options.guard,
-        repeats=evaluate.repeats,
-        clock=clock,
-        seed=options.seed,
-    )
 
 
 def detector_settings(settings: LoopFile) -> dict[str, dict[str, Any]]:
@@ -275,112 +219,6 @@ def tripwire_rules(tripwires: tuple[Tripwire, ...]) -> list[Rule]:
     ]
 
 
-def _plan(loop: Loop, split: str, run: str, guard: Guard) -> Plan:
-    evaluate = loop.settings.evaluate
-    limits = loop.settings.limits
-    name = evaluate.public if split == "public" else evaluate.held_out
-    strict = guard.pristine_evaluator or split == "held_out"
-    return Plan(
-        run=run,
-        data=loop.resolve(str(name)),
-        module=evaluate.module,
-        isolation=evaluate.isolation,
-        preload=evaluate.preload,
-        rules=Rules(
-            primary=evaluate.primary,
-            direction=evaluate.direction,
-            bounds=evaluate.bounds if strict else {},
-            consistent=strict,
-        ),
-        timeout_s=seconds(evaluate.timeout),
-        limits=Limits(
-            memory_bytes=size_bytes(evaluate.memory),
-            processes=limits.processes,
-            disk_bytes=size_bytes(limits.disk),
-            inodes=limits.inodes,
-            cpu_s=2 * seconds(evaluate.timeout),
-            output_bytes=size_bytes(limits.output),
-        ),
-    )
-
-
-def _guest_starter(
-    loop: Loop, containment: Containment, options: RunOptions, clock: Clock
-) -> Callable[[Mapping[str, bytes], Mapping[str, Any]], Guest]:
-    settings = loop.settings
-    limits = settings.limits
-    payload, read_only = _payload(loop, options)
-    socket = loop.resolve(limits.network.socket) if isinstance(limits.network, SocketOnly) else None
-
-    count = 0
-
-    def start(files: Mapping[str, bytes], hello: Mapping[str, Any]) -> Guest:
-        nonlocal count
-        count += 1
-        spec = SandboxSpec(
-            name=f"guest-{count}",
-            payload=payload,
-            limits=guest_limits(
-                memory=size_bytes(limits.memory),
-                processes=limits.processes,
-                disk=size_bytes(limits.disk),
-                inodes=limits.inodes,
-                cpu_s=seconds(limits.cpu),
-                output=size_bytes(limits.output),
-            ),
-            read_only=read_only,
-            env={"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", **settings.guest.env},
-            socket=socket,
-        )
-        guest = GuestSpec(
-            spec=spec,
-            timeout_s=seconds(limits.proposal_timeout),
-            collect_limits=CollectLimits(entries=limits.inodes, total_bytes=size_bytes(limits.disk)),
-        )
-        kind = SessionGuest if settings.guest.mode == "session" else GenerationGuest
-        return kind(containment, guest, files, hello, clock)
-
-    return start
-
-
-def _payload(loop: Loop, options: RunOptions) -> tuple[PythonPayload | ExecPayload, tuple[tuple[Path, str], ...]]:
-    guest = loop.settings.guest
-    seed = guest.seed if options.seed is None else options.seed
-    if guest.kind != "command":
-        script = GUESTS[guest.kind]
-        folder = script.parent
-        payload = PythonPayload(script=script, argv=("--seed", str(seed), *guest.arguments), paths=(str(folder),))
-        return payload, ((folder, str(folder)),)
-    argv, read_only = list(guest.run), []
-    for position, word in enumerate(argv):
-        beside, inside = loop.directory / word, loop.resolve(loop.settings.workspace) / word
-        if "/" not in word.strip("./") and not inside.exists() and beside.is_file():
-            read_only.append((beside.resolve(), str(beside.resolve())))
-            argv[position] = str(beside.resolve())
-    if argv[0] in {"python", "python3"}:
-        argv[0] = sys.executable
-    elif not argv[0].startswith("/"):
-        found = shutil.which(argv[0])
-        if found is None:
-            raise ConfigError(f"guest.run: no program `{argv[0]}` on this machine", path=str(loop.path))
-        argv[0] = os.path.realpath(found)
-    return ExecPayload(argv=(*argv, *guest.arguments)), tuple(read_only)
-
-
 def _subset_audit(loop: Loop) -> SubsetAudit | None:
     training = loop.settings.evaluate.training
     return SubsetAudit(loop.resolve(loop.settings.evaluate.public), training) if training else None
-
-
-def _read_tree(directory: Path) -> dict[str, bytes]:
-    """The operator's own files: the same bounded reader as for hostile trees, but refusals are errors."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        collected = collect(descriptor, _SEED_LIMITS)
-    finally:
-        os.close(descriptor)
-    refused = [(path, why) for path, why in collected.refused if "__pycache__" not in path]
-    if refused:
-        path, why = refused[0]
-        raise InputError(f"{directory / path}: {why}; a workspace holds plain files only")
-    return {path: data for path, data in collected.files.items() if "__pycache__" not in path}

@@ -159,7 +159,7 @@ class Judge:
             se=scored.se if scored else None,
             bounds=scored.bounds if scored else (None, None),
             evaluation=self.evaluations[split],
-            repeat=scored.repeats if scored else 0,
+            repeats=scored.repeats if scored else 0,
             fresh=scored.fresh if scored else False,
             deterministic=scored.deterministic if scored else False,
             selected_on=split is Split.PUBLIC,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from subcritical.measures import gain_ratio, held_out_gain, holdout_gap, no_k
 from subcritical.schema import Measurement, Score
@@ -10,7 +10,6 @@ from subcritical.schema import Measurement, Score
 NO_IMPROVER_VERSIONS = (
     "the guest's improver has no versions: the program that proposes changes is not among the artifacts it changes"
 )
-NO_COMMON_STARTS = "the improver's versions were not run afresh from common starting states; `experiment k` does that"
 
 
 def after_version(public: Score, held_out: Score, seed: Score) -> Iterator[Measurement]:
@@ -19,12 +18,12 @@ def after_version(public: Score, held_out: Score, seed: Score) -> Iterator[Measu
     yield held_out_gain(seed, held_out)
 
 
-def at_the_end(held_out: Sequence[Score], *, improver_has_versions: bool) -> Iterator[Measurement]:
-    """Measurements of the whole lineage: the plain ratio of gains, and k where it could be had.
+def at_the_end(held_out: Sequence[Score], measure_k: Callable[[], Measurement] | None) -> Iterator[Measurement]:
+    """Measurements of the whole lineage: the plain ratio of gains, and k where it can be had.
 
     Args:
         held_out: Held-out scores of the seed and of the accepted versions, in order.
-        improver_has_versions: Whether what proposes changes is itself changed by them.
+        measure_k: Runs versions of the improver afresh; None where the improver has no versions.
     """
     yield gain_ratio(held_out)
-    yield no_k(NO_COMMON_STARTS if improver_has_versions else NO_IMPROVER_VERSIONS)
+    yield measure_k() if measure_k else no_k(NO_IMPROVER_VERSIONS)

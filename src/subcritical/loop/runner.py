@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from subcritical.clock import Clock
@@ -19,10 +20,11 @@ from subcritical.loop.subsets import SubsetAudit
 from subcritical.pipeline import Pipeline, Stopped
 from subcritical.pipeline.status import OURSELVES
 from subcritical.sandbox import Containment
-from subcritical.schema import Control, Event, EventData, Message, Resource, RunState, Split
+from subcritical.schema import Control, Event, EventData, Measurement, Message, Resource, RunState, Split
 from subcritical.tripwires import BY_PREFIX, PREVIOUS
 
 _KILL_S = 5.0
+_POLL_S = 0.1
 _MAX_TEXT = 4000
 _GONE = frozenset({RunState.KILLING, RunState.KILLED, RunState.FINISHED})
 
@@ -50,7 +52,7 @@ class Runner:
         bounds: Where the run ends.
         system: Name of the system.
         seed: What the guest is told to seed its dice with.
-        improver_has_versions: Whether what proposes changes is itself among what they change.
+        measure_k: Measures k from accepted trees, where the improver has versions; else None.
         clock: The source of time.
         ids: Names proposals.
         wait_when_paused: Wait for people when a tripwire holds the run; otherwise end it as tripped.
@@ -69,7 +71,7 @@ class Runner:
         bounds: Bounds,
         system: str,
         seed: int,
-        improver_has_versions: bool,
+        measure_k: Callable[[Sequence[str]], Measurement] | None,
         clock: Clock,
         ids: Ids,
         wait_when_paused: bool,
@@ -84,7 +86,6 @@ class Runner:
         self._bounds = bounds
         self._system = system
         self._seed = seed
-        self._improver_has_versions = improver_has_versions
         self._clock = clock
         self._ids = ids
         self._wait_when_paused = wait_when_paused
@@ -93,6 +94,7 @@ class Runner:
         self._started_ns = clock.boot_ns()
         self._rolled_back = False
         self._lineage = Lineage()
+        self._k = (lambda: measure_k(self._lineage.accepted)) if measure_k else None
         self._step = Step(
             pipeline=pipeline,
             gateway=gateway,
@@ -148,11 +150,7 @@ class Runner:
                 except _RolledBack:
                     self._score_after_roll_back()
                     continue
-                for measurement in at_the_end(
-                    self._lineage.held_out(), improver_has_versions=self._improver_has_versions
-                ):
-                    self._pipeline.measurement(measurement)
-                self._pipeline.process()
+                self._measure_growth()
                 return self._result("finished", why)
         except _Tripped:
             return self._result("tripped", "; ".join(self._pipeline.latch.reasons) or "a tripwire fired")
@@ -189,6 +187,16 @@ class Runner:
             self._step.record(held_out, Split.HELD_OUT, head.proposal, head.tree)
         self._pipeline.process()
 
+    def _measure_growth(self) -> None:
+        """Measure the whole lineage; k takes seconds to minutes, so it is waited for as for an evaluation."""
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="measure") as pool:
+            pending = pool.submit(lambda: list(at_the_end(self._lineage.held_out(), self._k)))
+            while not wait([pending], timeout=_POLL_S).done:
+                self.check()
+        for measurement in pending.result():
+            self._pipeline.measurement(measurement)
+        self._pipeline.process()
+
     def _generations(self) -> str:
         """Start the guest on the version in force and go on until it ends or a limit is reached."""
         self.check()
@@ -223,6 +231,7 @@ class Runner:
         return ""
 
     def _guest_ended(self, ended: Ended) -> str:
+        self.check()  # a guest that was killed has not ended by itself
         for limit in ended.limits_hit:
             self._event(Resource(what=limit, used=0, limit=None, unit="", hit=True))
         self._event(Control(order="guest_ended", by="guest", reason=ended.reason))

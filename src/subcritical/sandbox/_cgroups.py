@@ -109,6 +109,20 @@ def _mounts() -> list[tuple[str, Path, str, frozenset[str]]]:
     return found
 
 
+def name_of(run: str, *, unique: str) -> str:
+    """Name of a run's group: ours, this process's, and readable."""
+    safe = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in run)[:60]
+    return f"{PREFIX}{os.getpid()}-{unique}-{safe}"
+
+
+def as_proc_writes(path: Path) -> tuple[str, ...]:
+    """A version 2 group as `/proc/PID/cgroup` names it; empty where no mount shows it."""
+    for root, mount_point, kind, _ in _mounts():
+        if kind == "cgroup2" and path.is_relative_to(mount_point):
+            return (f"{root.rstrip('/')}/{path.relative_to(mount_point)}",)
+    return ()
+
+
 def _own_groups() -> dict[str, str]:
     """Our group per version 1 controller; the key of version 2 is empty."""
     own = {}

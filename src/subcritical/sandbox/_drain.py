@@ -12,6 +12,7 @@ import re
 import selectors
 import socket
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ _TICK_S = 0.1
 _IDLE_TICK_S = 1.0
 
 
-class Stream:
+class Stream(ABC):
     """Something that a sandbox or its bubblewrap writes; the drain thread reads it until its end."""
 
     def __init__(self, handle: int) -> None:
@@ -42,9 +43,9 @@ class Stream:
             self.open = False
         self.take(data)
 
+    @abstractmethod
     def take(self, data: bytes) -> None:
         """Use what was read; empty at the end."""
-        raise NotImplementedError
 
 
 class Capture(Stream):

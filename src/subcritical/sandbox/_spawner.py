@@ -246,13 +246,22 @@ class _Spawner:
         self.kill_files: list[str] = []
 
     def serve(self) -> None:
-        while True:
-            for handle, _ in self.poller.poll():
-                if handle != self.line.fileno():
-                    self.reap(handle)
-                elif not self.receive():
-                    self.stop()
-                    return
+        """Serve until the supervisor is gone; whatever ends this, nothing is left running."""
+        try:
+            while self.step():
+                pass
+        except OSError:
+            return  # a report found nobody to read it
+        finally:
+            self.stop()
+
+    def step(self) -> bool:
+        for handle, _ in self.poller.poll():
+            if handle != self.line.fileno():
+                self.reap(handle)
+            elif not self.receive():
+                return False
+        return True
 
     def receive(self) -> bool:
         try:
@@ -280,7 +289,10 @@ class _Spawner:
             self.line.close()
             for child in self.children:
                 os.close(child)
-            _become(plan, line)
+            try:
+                _become(plan, line)
+            finally:
+                os._exit(_START_FAILED)  # whatever happens, a child never goes on as the spawner
         os.close(handles[0])
         child = os.pidfd_open(pid)
         self.children[child] = (plan["id"], pid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import shutil
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
@@ -142,16 +143,18 @@ class Starter:
         """Follow a sandbox from its order to the point where its payload could begin."""
         told = Status(status, lambda code: sandbox.set_exited(code, 0.0, 0))
         try:
-            channel.send_order(
-                shim_order(
-                    sandbox.spec,
-                    self._interpreter,
-                    rung=self._rung,
-                    uid=sandbox.uid,
-                    on_host=sandbox.host_workspace,
-                    without=self._without,
-                )
+            order = shim_order(
+                sandbox.spec,
+                self._interpreter,
+                rung=self._rung,
+                uid=sandbox.uid,
+                on_host=sandbox.host_workspace,
+                without=self._without,
             )
+            processes = order["rlimits"].get(resource.RLIMIT_NPROC)
+            if self._rung is Rung.R3 and sandbox.uid is None and processes is not None:
+                sandbox.usage.user_limit = os.getuid(), processes[0]
+            channel.send_order(order)
             received = channel.receive(b"W")
             sandbox.workspace_fd = received[0] if received else _open_directory(sandbox.host_workspace or "")
             sandbox.prepared.wait()

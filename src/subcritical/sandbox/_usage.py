@@ -24,6 +24,8 @@ class Usage:
         self._group = group
         self._hit: set[str] = set()
         self.walk_disk = False
+        self.user_limit: tuple[int, int] | None = None
+        """Where the kernel counts all processes of a user (R3, unprivileged): that user, and how many it allows."""
         self.cpu_s = 0.0
         self.memory_peak_bytes = 0
 
@@ -46,13 +48,20 @@ class Usage:
             if memory > self._limits.memory_bytes:
                 self._hit.add("memory")
                 over = True
-            # The kernel does not tell that it refused a fork; close to the limit it probably did.
-            if len(members) >= self._limits.processes - self._limits.processes // 8:
+            if self._is_full(len(members)):
                 self._hit.add("processes")
         if self.cpu_s > self._limits.cpu_s:
             self._hit.add("cpu")
             over = True
         return self._sample_disk(workspace) or over
+
+    def _is_full(self, count: int) -> bool:
+        """The kernel does not tell that it refused a fork; close to the limit it probably did."""
+        limit = self._limits.processes
+        if self.user_limit is not None:
+            user, limit = self.user_limit
+            count = _scan.count_threads(user)
+        return count >= limit - self._limits.processes // 8
 
     def _sample_disk(self, workspace: int) -> bool:
         if workspace < 0:

@@ -131,21 +131,22 @@ class Containment:
             undo.pop_all()
         self._prepare()
 
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Control groups of everything in here, as `/proc/PID/cgroup` writes them; empty where there are none."""
+        return _cgroups.as_proc_writes(self._group.path) if self._group is not None else ()
+
     def _make_group(self) -> _cgroups.Group:
         hierarchies = _cgroups.discover()
         _cgroups.sweep(hierarchies)
         if not (hierarchies.unified and hierarchies.limits_memory and hierarchies.limits_processes):
-            raise ContainmentError(
-                "R1 needs control groups with freeze, kill, memory and pids; allow R2 or run as root"
-            )
-        safe = "".join(letter if letter.isalnum() or letter in "._-" else "_" for letter in self.run)[:60]
-        return _cgroups.Group.of_run(hierarchies, f"{_cgroups.PREFIX}{os.getpid()}-{self._directory.name[-8:]}-{safe}")
+            raise ContainmentError("R1 needs groups with freeze, kill, memory and pids; allow R2 or run as root")
+        return _cgroups.Group.of_run(hierarchies, _cgroups.name_of(self.run, unique=self._directory.name[-8:]))
 
     def _start_helpers(self, lease_s: float) -> None:
         kill_file = self._group.path / "cgroup.kill" if self._group else None
-        dead_man = "dead_man" not in self._without
+        kill_files, dead_man = [str(kill_file)] if kill_file else [], "dead_man" not in self._without
         self._spawner = Spawner(without=self._without)
-        kill_files = [str(kill_file)] if kill_file else []
         self._spawner.configure(dead_man=dead_man, kill_files=kill_files, adopts=self.rung is Rung.R3)
         # A user of its own could not signal pidfds of other users, but it can write to an open file.
         uid = self._uids.take() if self._uids and kill_file else 0
@@ -395,6 +396,5 @@ class Containment:
 def _private_directory(*, for_all: bool) -> Path:
     """A directory that payload users can pass through but not list; as root where they can reach it."""
     parent = next((place for place in ("/run", "/tmp") if os.access(place, os.W_OK)), None) if for_all else None  # noqa: S108
-    directory = Path(tempfile.mkdtemp(prefix="subcritical-", dir=parent))
-    directory.chmod(0o711 if for_all else 0o700)
+    (directory := Path(tempfile.mkdtemp(prefix="subcritical-", dir=parent))).chmod(0o711 if for_all else 0o700)
     return directory

@@ -108,7 +108,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, tag="score", tag_field="k
     carry the noise. `bounds` are the declared bounds of the metric. `evaluation` counts trusted
     evaluations on this split so far, this one included: the selection pressure. `fresh` means data
     or seeds no earlier evaluation used; `deterministic` means a repeat gives the same number, so a
-    repeat says nothing about noise. `selected_on` means selection reads this number.
+    repeat says nothing about noise. `repeats` evaluations were combined. `selected_on` means that
+    selection reads this number.
     """
 
     proposal: str
@@ -122,7 +123,7 @@ class Score(msgspec.Struct, frozen=True, kw_only=True, tag="score", tag_field="k
     se: float | None = None
     bounds: tuple[float | None, float | None] = (None, None)
     evaluation: int = 0
-    repeat: int = 0
+    repeats: int = 0
     fresh: bool = False
     deterministic: bool = False
     selected_on: bool = False

@@ -292,7 +292,23 @@ def forge(settings):
 ATTACKS = {
     function.__name__: function
     for function in (
-        forks, bomb, memory, memfd, shared, sockets, segments, disk, inodes, sparse, loud, spin, sleep, daemon, count, revived, forge,
+        forks,
+        bomb,
+        memory,
+        memfd,
+        shared,
+        sockets,
+        segments,
+        disk,
+        inodes,
+        sparse,
+        loud,
+        spin,
+        sleep,
+        daemon,
+        count,
+        revived,
+        forge,
     )
 }
 

@@ -146,7 +146,9 @@ def hidden(settings):
             look(found, "inherited descriptor", os.pread(handle, 1 << 16, 0), wanted)
         except OSError:
             continue
-    pids = [int(name) for name in os.listdir("/proc") if name.isdigit()] if attempt(os.listdir, "/proc") == "done" else []
+    pids = (
+        [int(name) for name in os.listdir("/proc") if name.isdigit()] if attempt(os.listdir, "/proc") == "done" else []
+    )
     for pid in {*pids, 1, os.getppid(), settings["supervisor"]}:
         read_all(found, "other environment", f"/proc/{pid}/environ", wanted)
         read_all(found, "other command line", f"/proc/{pid}/cmdline", wanted)
@@ -179,12 +181,19 @@ def memory(settings):
     """C12: read or steer other processes. SEIZE attaches without stopping."""
     results = {}
     buffer = ctypes.create_string_buffer(8)
-    for name, pid in (("init", 1), ("parent", os.getppid()), ("supervisor", settings["supervisor"]), ("victim", settings["victim"])):
+    for name, pid in (
+        ("init", 1),
+        ("parent", os.getppid()),
+        ("supervisor", settings["supervisor"]),
+        ("victim", settings["victim"]),
+    ):
         vector = struct.pack("QQ", ctypes.addressof(buffer), 8)  # not mapped there: EFAULT means that it was let in
         results[name] = {
             "ptrace": attempt(lambda pid=pid: check(LIBC.ptrace(0x4206, pid, None, None))),
             "mem": attempt(lambda pid=pid: os.close(os.open(f"/proc/{pid}/mem", os.O_RDWR))),
-            "readv": let_in(attempt(lambda pid=pid, vector=vector: check(LIBC.process_vm_readv(pid, vector, 1, vector, 1, 0)))),
+            "readv": let_in(
+                attempt(lambda pid=pid, vector=vector: check(LIBC.process_vm_readv(pid, vector, 1, vector, 1, 0)))
+            ),
         }
         LIBC.ptrace(17, pid, None, None)
     return results
@@ -221,7 +230,9 @@ def namespaces(settings):
 
     def nested():
         steps = {"unshare_user": attempt(lambda: check(LIBC.unshare(NEWUSER)))}
-        steps["become_root"] = attempt(lambda: os.write(os.open("/proc/self/uid_map", os.O_WRONLY), f"0 {uid} 1".encode()))
+        steps["become_root"] = attempt(
+            lambda: os.write(os.open("/proc/self/uid_map", os.O_WRONLY), f"0 {uid} 1".encode())
+        )
         steps["unshare_mount"] = attempt(lambda: check(LIBC.unshare(NEWNS)))
         steps["mount"] = attempt(lambda: check(LIBC.mount(b"none", b"/tmp", b"tmpfs", 0, None)))
         return steps
@@ -285,11 +296,24 @@ def network(settings):
 
 def families(settings):
     """C16: socket families that a network namespace does not confine, and raw packets."""
-    wanted = {"packet": (17, 3), "raw": (2, 3), "netlink": (16, 3), "vsock": (40, 1), "bluetooth": (31, 5), "alg": (38, 5)}
+    wanted = {
+        "packet": (17, 3),
+        "raw": (2, 3),
+        "netlink": (16, 3),
+        "vsock": (40, 1),
+        "bluetooth": (31, 5),
+        "alg": (38, 5),
+    }
     return {name: attempt(lambda pair=pair: socket.socket(*pair).close()) for name, pair in wanted.items()}
 
 
-CALLS = {"io_uring_setup": (425, 1), "bpf": (321, 0), "keyctl": (250, 0), "userfaultfd": (323, 0), "perf_event_open": (298, 0)}
+CALLS = {
+    "io_uring_setup": (425, 1),
+    "bpf": (321, 0),
+    "keyctl": (250, 0),
+    "userfaultfd": (323, 0),
+    "perf_event_open": (298, 0),
+}
 
 
 def kernel(settings):

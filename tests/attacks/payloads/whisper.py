@@ -17,7 +17,11 @@ import time
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.shmat.restype = ctypes.c_void_p
 TOKEN = b"whisper-7731"
-SHARED = sorted(name for name in glob.glob("/usr/lib/python3*/[a-d]*.py") + glob.glob("/usr/share/zoneinfo/*") if os.path.isfile(name))[:8]
+SHARED = sorted(
+    name
+    for name in glob.glob("/usr/lib/python3*/[a-d]*.py") + glob.glob("/usr/share/zoneinfo/*")
+    if os.path.isfile(name)
+)[:8]
 FOLDER = "/usr/share/zoneinfo" if os.path.isdir("/usr/share/zoneinfo") else "/usr/bin"
 READ_BITS = (1, 3, 4, 6)
 F_NOTIFY, DN_ACCESS, DN_MULTISHOT = 1026, 1, 0x80000000

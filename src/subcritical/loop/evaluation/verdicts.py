@@ -70,7 +70,7 @@ def read_verdicts(line: bytes, *, nonce: str, rules: Rules) -> Scored:
         raise SourceError(str(record["error"]))
     try:
         verdicts = msgspec.convert(record.get("verdicts"), list[Verdict])
-    except msgspec.ValidationError as error:
+    except (msgspec.ValidationError, OverflowError) as error:
         raise SourceError(f"the verdict has the wrong shape: {error}") from error
     if not verdicts:
         raise SourceError("the evaluator returned no verdict")
