@@ -5,7 +5,7 @@ BIN    := $(VENV)/bin
 READY  := $(VENV)/ready
 export SUBCRITICAL_DATA ?= ../shared/data
 
-.PHONY: demo test check fmt sim perf quality docs bubblewrap clean
+.PHONY: demo test check fmt sim perf quality docs docs-write bubblewrap clean
 
 $(READY): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -50,6 +50,9 @@ perf: $(READY) bubblewrap
 
 docs: $(READY)
 	$(BIN)/python -m pytest tests/docs
+
+docs-write: $(READY)
+	$(BIN)/python -c "from subcritical.cli.reference import reference_page as page; print(page(), end='')" > docs/reference/cli.md
 
 clean:
 	rm -rf $(VENV) build dist src/*.egg-info

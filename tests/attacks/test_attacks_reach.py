@@ -1,6 +1,7 @@
 """C10 to C18: what lies outside a sandbox stays out of its reach; without the guard the same program reaches it."""
 
 import contextlib
+import fcntl
 import os
 import secrets
 import socket
@@ -82,7 +83,9 @@ def treasure(open_directory, monkeypatch):
         path.parent.mkdir(exist_ok=True)
         path.write_text(found[name])
     monkeypatch.setenv("ATTACK_API_KEY", found["environment"])
-    handle = os.open(open_directory / "open.txt", os.O_RDONLY)
+    low = os.open(open_directory / "open.txt", os.O_RDONLY)
+    handle = fcntl.fcntl(low, fcntl.F_DUPFD, 150)  # a number that nothing inside is put over
+    os.close(low)
     os.set_inheritable(handle, True)
     (open_directory / "open.txt").unlink()
     yield {

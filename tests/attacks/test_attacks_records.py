@@ -211,7 +211,7 @@ def killed_everywhere(tmp_path, monkeypatch):
 
 def test_c38_a_write_ended_at_any_step_leaves_the_old_or_the_new_version(tmp_path, monkeypatch):
     seen = []
-    for number, ended, gateway in killed_everywhere(tmp_path, monkeypatch):
+    for _, ended, gateway in killed_everywhere(tmp_path, monkeypatch):
         head = gateway.store.head()
         files = gateway.store.tree(head.tree)
         assert files == VERSIONS[head.version]
@@ -220,7 +220,7 @@ def test_c38_a_write_ended_at_any_step_leaves_the_old_or_the_new_version(tmp_pat
             applied = gateway.apply(gateway.review(VERSIONS[1], proposal="again", requester="guest"))
             assert gateway.store.tree(applied.tree) == VERSIONS[1]
         assert ended or head.version == 1
-    print(f"{number} steps, heads {seen}")
+    print(f"heads after each step: {seen}")
     assert len(seen) > 8
     assert {0, 1} == set(seen)
     assert seen == sorted(seen)

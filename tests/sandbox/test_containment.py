@@ -273,3 +273,25 @@ def test_a_closed_containment_refuses_and_cleans_up(rung, sleeper):
     assert group is None or not any(place.exists() for place in (group.path, *group.limiting))
     with pytest.raises(ContainmentError):
         containment.launch(sleeper())
+
+
+def test_a_deep_tree_left_by_a_payload_is_removed(rung, make):
+    code = "import os\nfor _ in range(1500):\n    os.mkdir('d')\n    os.chdir('d')\n"
+    containment = make(rung)
+    limits = Limits(inodes=4000, memory_bytes=512 << 20)
+    spec = SandboxSpec(
+        name="deep", payload=PythonPayload(script=Path("main.py")), files={"main.py": code.encode()}, limits=limits
+    )
+    sandbox = containment.launch(spec)
+    assert sandbox.wait(20).code == 0
+    assert any("deeper" in reason for _, reason in collect(sandbox.workspace_fd).refused)
+    containment.close()
+    assert not containment._directory.exists()
+
+
+def test_directories_of_a_killed_supervisor_are_swept(rung, make):
+    parent = make(rung)._directory.parent
+    gone = parent / "subcritical-4194999-left"
+    gone.mkdir()
+    make(rung)
+    assert not gone.exists()

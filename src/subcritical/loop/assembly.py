@@ -31,7 +31,7 @@ from subcritical.pipeline.control import ControlServer
 from subcritical.sandbox import (
     Containment,
 )
-from subcritical.schema import Event, Measurement, Message, Record
+from subcritical.schema import PROTECTED, Event, Measurement, Message, Record
 from subcritical.tripwires import Condition, Rule, Tripwires
 
 
@@ -192,7 +192,12 @@ def detector_settings(settings: LoopFile) -> dict[str, dict[str, Any]]:
     if oversight.review_generations is not None:
         cycle["cycle_generations"] = oversight.review_generations
     held_out = settings.evaluate.held_out is not None
-    derived: dict[str, dict[str, Any]] = {"review_overdue": cycle, "blind": {"held_out": held_out}}
+    guarding = [r.path for r in settings.artifacts if r.artifact in PROTECTED and not set(r.path) & set("*?")]
+    derived: dict[str, dict[str, Any]] = {
+        "review_overdue": cycle,
+        "blind": {"held_out": held_out},
+        "evaluator_tampering": {"guarding": guarding},
+    }
     return {
         name: {**derived.get(name, {}), **settings.detectors.get(name, {})} for name in {*derived, *settings.detectors}
     }

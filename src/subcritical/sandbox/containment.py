@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -18,6 +16,7 @@ from subcritical.clock import Clock
 from subcritical.errors import ContainmentError, InputError
 from subcritical.sandbox import _cgroups
 from subcritical.sandbox._channel import Channel
+from subcritical.sandbox._directories import private_directory, remove_tree
 from subcritical.sandbox._drain import Capture, Drain
 from subcritical.sandbox._handles import GroupHandle, ScanHandle, Target
 from subcritical.sandbox._keepers import Spawner, UserIds, Watcher
@@ -111,8 +110,8 @@ class Containment:
         self._pauses = Pauses(clock)
         self._uids = UserIds() if os.getuid() == 0 else None
         with contextlib.ExitStack() as undo:
-            self._directory = _private_directory(for_all=self._uids is not None)
-            undo.callback(shutil.rmtree, self._directory, ignore_errors=True)
+            self._directory = private_directory(for_all=self._uids is not None)
+            undo.callback(remove_tree, self._directory)
             self._starter = Starter(
                 rung=rung,
                 directory=self._directory,
@@ -378,7 +377,7 @@ class Containment:
             self._watcher.dismiss()
         self._drain.stop()
         self._spawner.end(2.0)
-        shutil.rmtree(self._directory, ignore_errors=True)
+        remove_tree(self._directory)
         if not report.verified:
             raise ContainmentError(f"run {self.run} did not end: {report.detail}")
         if self._group is not None:
@@ -391,10 +390,3 @@ class Containment:
     def __exit__(self, *_: object) -> None:
         """Close it."""
         self.close()
-
-
-def _private_directory(*, for_all: bool) -> Path:
-    """A directory that payload users can pass through but not list; as root where they can reach it."""
-    parent = next((place for place in ("/run", "/tmp") if os.access(place, os.W_OK)), None) if for_all else None  # noqa: S108
-    (directory := Path(tempfile.mkdtemp(prefix="subcritical-", dir=parent))).chmod(0o711 if for_all else 0o700)
-    return directory

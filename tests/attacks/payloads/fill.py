@@ -4,6 +4,7 @@ Everything is bounded by the settings: attempts, bytes and seconds. Whoever is a
 descriptor 10 open, so that a test can tell without trusting anyone when the last one is gone.
 """
 
+import ctypes
 import json
 import mmap
 import os
@@ -145,8 +146,6 @@ def sockets(settings):
 
 def segments(settings):
     """C4: System V segments, which stay without a process that has them."""
-    import ctypes
-
     libc = ctypes.CDLL(None, use_errno=True)
     libc.shmat.restype = ctypes.c_void_p
     made = 0

@@ -9,6 +9,7 @@ import errno
 import glob
 import hashlib
 import json
+import mmap
 import os
 import re
 import resource
@@ -28,7 +29,7 @@ def attempt(function, *arguments):
         function(*arguments)
     except OSError as error:
         return errno.errorcode.get(error.errno, "OSError")
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - an attack may fail in any way; how is the result
         return type(error).__name__
     return "done"
 
@@ -50,8 +51,6 @@ def reopened(path):
 
 
 def mapped(path):
-    import mmap
-
     with open(path, "r+b") as file, mmap.mmap(file.fileno(), 0) as memory:
         memory[0] = memory[0] ^ 1
 
