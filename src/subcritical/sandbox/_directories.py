@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
@@ -45,8 +46,9 @@ def remove_tree(directory: Path) -> None:
 
     What cannot be removed stays, and harms nobody: it is private.
     """
-    command = ["rm", "-rf", "--one-file-system", "--", str(directory)]
+    remove = shutil.which("rm", path=os.defpath) or "rm"
+    command = [remove, "-rf", "--one-file-system", "--", str(directory)]
     try:
         subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_REMOVE_TIMEOUT_S, check=False)
-    except subprocess.TimeoutExpired:
+    except (OSError, subprocess.TimeoutExpired):
         return

@@ -47,7 +47,9 @@ def shim_order(
             rules.append(("/host", "read"))
     program = b""
     if "seccomp" not in without:
-        program = _seccomp.build_filter(namespaces=rung is not Rung.R3, own_uid=uid is not None)
+        program = _seccomp.build_filter(
+            namespaces=rung is not Rung.R3, own_uid=uid is not None, grouped=rung is Rung.R1
+        )
         if not program:
             raise ContainmentError("the system-call filter does not know this processor; no rung can be had")
     return {

@@ -182,15 +182,14 @@ def kill_all(members: Members, *, spare: frozenset[int], deadline: float) -> int
 
 def resident_bytes(members: Iterable[Seen]) -> int:
     """Memory of some processes together: private pages of each, without what they share with files."""
-    page = os.sysconf("SC_PAGE_SIZE")
     total = 0
     for seen in members:
         try:
-            with open(f"/proc/{seen.pid}/statm", "rb") as file:
-                fields = file.read(_LARGEST_STAT).split()
+            with open(f"/proc/{seen.pid}/status", "rb") as file:
+                lines = file.read(_LARGEST_STAT).splitlines()
         except OSError:
             continue
-        total += max(0, int(fields[1]) - int(fields[2])) * page
+        total += sum(int(line.split()[1]) << 10 for line in lines if line.startswith((b"RssAnon:", b"RssShmem:")))
     return total
 
 

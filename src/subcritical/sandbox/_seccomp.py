@@ -26,6 +26,7 @@ _X32_BIT = 0x40000000
 _NEW_NAMESPACES = 0x7E020000  # CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET
 _PR_SET_PDEATHSIG = 1
 _TIOCSTI, _TIOCLINUX = 0x5412, 0x541C
+_F_SETLEASE, _F_NOTIFY = 1024, 1026
 _AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _SOCK_STREAM, _SOCK_DGRAM, _SOCK_SEQPACKET = 1, 2, 5
 
@@ -105,6 +106,12 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "nfsservctl": (180, 42),
     # load, memory and uptime of the whole machine: a way to hear what another sandbox does
     "sysinfo": (99, 179),
+    # notices about files that several sandboxes may read; they wait while their reader is frozen
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    "fcntl": (72, 25),
+    # memory that belongs to no process, where no control group counts it
+    "memfd_create": (319, 279),
     # shared between processes of the host where there is no ipc namespace
     "shmget": (29, 194),
     "shmat": (30, 196),
@@ -136,7 +143,8 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "pidfd_open": (434, 434),
 }
 
-_ARGUMENT_CHECKED = ("socket", "socketpair", "clone", "prctl", "ioctl")
+_ARGUMENT_CHECKED = ("socket", "socketpair", "clone", "prctl", "ioctl", "fcntl")
+_UNCOUNTED = ("memfd_create", "shmget", "msgget", "mq_open")
 _NO_IPC_NAMESPACE = ("shmget", "shmat", "msgget", "semget", "mq_open", "pidfd_open")
 _SAME_OWNER = (
     "chmod",
@@ -170,7 +178,7 @@ def supported(machine: str | None = None) -> bool:
     return (machine or platform.machine()) in _AUDIT_ARCH
 
 
-def build_filter(*, namespaces: bool, own_uid: bool, machine: str | None = None) -> bytes:
+def build_filter(*, namespaces: bool, own_uid: bool, grouped: bool = True, machine: str | None = None) -> bytes:
     """Bytes of a `struct sock_filter` array.
 
     Args:
@@ -179,6 +187,7 @@ def build_filter(*, namespaces: bool, own_uid: bool, machine: str | None = None)
             with a path leads out of any set of Landlock rules.
         own_uid: No file of the host belongs to the payload's user. Otherwise changing modes,
             owners, times and extended attributes is refused, because Landlock does not govern it.
+        grouped: A control group counts the memory. Otherwise memory that belongs to no process is refused.
         machine: `x86_64` or `aarch64`; None for the one we run on.
 
     Returns:
@@ -202,6 +211,7 @@ def build_filter(*, namespaces: bool, own_uid: bool, machine: str | None = None)
         ("clone", [*_argument(0), (_ANY_BIT, 0, 1, _NEW_NAMESPACES), _refuse(errno.EPERM)]),
         ("prctl", [*_argument(0), (_EQUAL, 0, 1, _PR_SET_PDEATHSIG), _refuse(errno.EPERM)]),
         ("ioctl", _ioctl_rules()),
+        ("fcntl", [*_argument(1), (_EQUAL, 1, 0, _F_SETLEASE), (_EQUAL, 0, 1, _F_NOTIFY), _refuse(errno.EPERM)]),
     ):
         number = _NUMBERS[name][column]
         if number is not None:
@@ -211,13 +221,22 @@ def build_filter(*, namespaces: bool, own_uid: bool, machine: str | None = None)
         number = _NUMBERS[name][column]
         if number is None or name in _ARGUMENT_CHECKED:
             continue
-        if (name in _NO_IPC_NAMESPACE and namespaces) or (name in _SAME_OWNER and (namespaces or own_uid)):
+        if _passes(name, namespaces=namespaces, own_uid=own_uid, grouped=grouped):
             continue
         # clone3 keeps its flags in memory that a filter cannot read; libc falls back to clone.
         reason = errno.ENOSYS if name == "clone3" else errno.EPERM
         program += [(_EQUAL, 0, 1, number), _refuse(reason)]
     program.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("<HBBI", *instruction) for instruction in program)
+
+
+def _passes(name: str, *, namespaces: bool, own_uid: bool, grouped: bool) -> bool:
+    """Whether something else than the filter governs a listed call here."""
+    if name in _UNCOUNTED and not grouped:
+        return False
+    if name == "memfd_create" or (name in _NO_IPC_NAMESPACE and namespaces):
+        return True
+    return name in _SAME_OWNER and (namespaces or own_uid)
 
 
 def _refuse(number: int) -> Instruction:

@@ -122,6 +122,7 @@ class Containment:
             self._group = self._make_group() if rung is Rung.R1 else None
             if self._group is not None:
                 undo.callback(self._group.remove)
+            self._renew_s = min(_RENEW_S, lease_s / 5)
             self._start_helpers(lease_s)
             self.handle = self._make_handle(
                 self._group, self._pauses, lambda: list(self._all()), self._mark_dead, self._waiting
@@ -331,7 +332,7 @@ class Containment:
         if now > self._prepare_after and not self._prepared:
             with contextlib.suppress(ContainmentError):  # the next launch will say so
                 self._prepare()
-        if self._watcher is not None and now - self._renewed > _RENEW_S:
+        if self._watcher is not None and now - self._renewed > self._renew_s:
             self._renewed = now
             try:
                 self._watcher.renew()

@@ -23,12 +23,14 @@ _RULESET_VERSION = 1
 _TRIAL_TIMEOUT_S = 10.0
 
 _NEVER = (
+    "secrecy of locks on files that several sandboxes may read, while both run",
     "safety from a hole in the kernel or in bubblewrap",
     "the end of a process that hangs inside the kernel (state D)",
     "secrecy from timing: caches, clocks and load of the machine are shared",
     "secrecy of the interpreter's and the packages' files, of the kernel's version and of the machine's size",
 )
 _ONLY_R2 = (
+    "a bound on memory in the queues of sockets and pipes: only their number is bounded",
     "a bound on the memory of all processes together: the kernel bounds each, the supervisor samples the sum and kills",
     "a bound on CPU time of all processes together between two samples",
     "that a pause is reached while processes fork without end: it is reported as failed then, and the run is killed",
