@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from subcritical.sandbox import Rung
-from subcritical.sandbox._scan import read_stat
+from subcritical.sandbox._scan import below, read_stat
 
 SCRIPT = str(Path(__file__).parent / "doomed_supervisor.py")
 
@@ -152,3 +152,17 @@ def test_groups_of_a_killed_supervisor_are_swept_by_the_next(doom, make):
             time.sleep(0.01)
     make(Rung.R1)
     assert not doomed.group.exists()
+
+
+def test_a_sandbox_that_loses_its_monitor_at_once_leaves_nothing(namespaced, make, sleeper):
+    """Between its fork and its own parent-death signal nothing but the spawner ends bubblewrap's init."""
+    containment = make(namespaced)
+    spawner = containment._spawner.process.pid
+    sandbox = containment.launch(sleeper())
+    os.kill(sandbox.prepared.pid, signal.SIGKILL)
+    assert sandbox.wait(10) is not None
+    sandbox.close()
+    deadline = time.monotonic() + 10
+    while len(below(spawner)) > len(containment._prepared) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(below(spawner)) <= 1

@@ -19,8 +19,6 @@ from typing import Any
 _CHUNK = 1 << 16
 _LONGEST_STATUS = 4096
 _EXIT_CODE = re.compile(rb'"exit-code"\s*:\s*(\d+)')
-_TICK_S = 0.1
-_IDLE_TICK_S = 1.0
 
 
 class Stream(ABC):
@@ -92,9 +90,9 @@ class Drain:
         *,
         on_report: Callable[[dict[str, Any], list[int]], None],
         on_lost: Callable[[], None],
-        on_tick: Callable[[], bool],
+        on_tick: Callable[[], float],
     ) -> None:
-        """`on_tick` returns whether there is anything to look at; `on_lost` is told when the spawner is gone."""
+        """`on_tick` returns after how many seconds it wants to be called again; `on_lost`: the spawner is gone."""
         self._line = line
         self._on_report, self._on_lost, self._on_tick = on_report, on_lost, on_tick
         self._selector = selectors.DefaultSelector()
@@ -132,15 +130,15 @@ class Drain:
             return  # it is being woken already
 
     def _run(self) -> None:
-        busy = True
+        pause_s = 0.0
         while not self._stopping:
-            for key, _ in self._selector.select(_TICK_S if busy else _IDLE_TICK_S):
+            for key, _ in self._selector.select(pause_s):
                 self._serve(key)
             with self._lock:
                 new, self._new = self._new, []
             for stream in new:
                 self._selector.register(stream.handle, selectors.EVENT_READ, stream)
-            busy = self._on_tick()
+            pause_s = self._on_tick()
 
     def _serve(self, key: selectors.SelectorKey) -> None:
         if isinstance(key.data, Stream):

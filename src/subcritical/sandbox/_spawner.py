@@ -188,18 +188,22 @@ def _keep(plan: dict[str, Any]) -> None:
             os._exit(128 - code if code < 0 else code)
 
 
+def _children() -> list[int]:
+    with open(f"/proc/self/task/{os.getpid()}/children") as listing:
+        return [int(pid) for pid in listing.read().split()]
+
+
 def _end_children() -> None:
     """Kill what is left below the keeper. Grandchildren become children as their parents die, so this goes in rounds.
 
     A fork bomb can outrun it: that is what R3 does not guarantee.
     """
     for _ in range(_MOST_ROUNDS):
-        with open(f"/proc/self/task/{os.getpid()}/children") as listing:
-            children = listing.read().split()
+        children = _children()
         if not children:
             return
         for child in children:
-            os.kill(int(child), signal.SIGKILL)  # ours, and not waited for yet: its pid cannot be another's
+            os.kill(child, signal.SIGKILL)  # ours, and not waited for yet: its pid cannot be another's
         for _ in children:
             os.wait()
 
@@ -242,7 +246,6 @@ class _Spawner:
         self.poller = select.poll()
         self.poller.register(line, select.POLLIN)
         self.dead_man = True
-        self.adopts = False
         self.kill_files: list[str] = []
 
     def serve(self) -> None:
@@ -273,9 +276,6 @@ class _Spawner:
         plan = marshal.loads(data)
         if "kill_files" in plan:
             self.dead_man, self.kill_files = plan["dead_man"], plan["kill_files"]
-            self.adopts = plan["adopts"]
-            if self.adopts:
-                check(LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
             return True
         if "signal" in plan:
             for target in handles[:-1]:
@@ -315,6 +315,19 @@ class _Spawner:
             self.line.send(marshal.dumps(report))
         except OSError:
             return  # the supervisor is gone; the end of the line is read next
+        self.end_orphans()
+
+    def end_orphans(self) -> None:
+        """End what lost its own parent and came to us, and bury what is dead.
+
+        Bubblewrap's init gets its parent-death signal only some time after it was forked; if the
+        monitor dies in between, nobody else would ever end it.
+        """
+        known = {pid for _, pid in self.children.values()}
+        for pid in _children():
+            if pid not in known:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, os.WNOHANG)  # if it takes longer, the next time
 
     def stop(self) -> None:
         """The supervisor is gone: nothing may outlive it. Idempotent, and not the only one to do this."""
@@ -331,8 +344,7 @@ class _Spawner:
                 signal.pidfd_send_signal(child, signal.SIGKILL)
             except ProcessLookupError:
                 continue
-        if self.adopts:  # what lost its keeper is our child now
-            _end_children()
+        _end_children()
 
 
 def main(number: int) -> None:
@@ -340,4 +352,5 @@ def main(number: int) -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     _set_urgent(urgent=True)
+    check(LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
     _Spawner(socket.socket(fileno=number)).serve()

@@ -50,11 +50,12 @@ GUARDS = frozenset(
 _START_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 10.0
 _LEASE_S = 30.0
-_PREPARE_AFTER_S = 0.02
+_PREPARE_AFTER_S = 0.006
 """The next child is forked when the sandbox that was just launched has had its start."""
 _RENEW_S = 1.0
 _SIGNAL_TIMEOUT_S = 0.5
 _SCAN_EVERY_S = 0.25
+_TICK_S = 0.1
 _NO_CAP = 1 << 40
 
 
@@ -147,7 +148,7 @@ class Containment:
         kill_file = self._group.path / "cgroup.kill" if self._group else None
         kill_files, dead_man = [str(kill_file)] if kill_file else [], "dead_man" not in self._without
         self._spawner = Spawner(without=self._without)
-        self._spawner.configure(dead_man=dead_man, kill_files=kill_files, adopts=self.rung is Rung.R3)
+        self._spawner.configure(dead_man=dead_man, kill_files=kill_files)
         # A user of its own could not signal pidfds of other users, but it can write to an open file.
         uid = self._uids.take() if self._uids and kill_file else 0
         self._watcher = Watcher(lease_s=lease_s, kill_file=kill_file, uid=uid) if dead_man else None
@@ -326,7 +327,7 @@ class Containment:
         for sandbox in self._all():
             sandbox.set_exited(-9, 0.0, 0)
 
-    def _tick(self) -> bool:
+    def _tick(self) -> float:
         now = time.monotonic()
         waiting = [sandbox for sandbox in self._all() if not sandbox.finish_if_done()]
         if now > self._prepare_after and not self._prepared:
@@ -342,7 +343,9 @@ class Containment:
             self._scanned = now
             for sandbox in waiting:
                 sandbox.sample()
-        return bool(waiting)
+        if not (self._prepared or self._dead or self._closed):
+            return _PREPARE_AFTER_S
+        return _TICK_S if waiting else self._renew_s
 
     # -- ending ----------------------------------------------------------------------------------
 
