@@ -120,7 +120,8 @@ def significance(tmp_path, rung, runs):
     return min(1.0, len(values) * min(values.values()))
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.quality
+@pytest.mark.timeout(600)
 def test_a_candidate_cannot_carry_held_out_bits_to_the_guest(tmp_path, rung):
     assert significance(tmp_path, rung, runs=3) > 0.005
 
@@ -131,10 +132,11 @@ def test_a_candidate_cannot_carry_held_out_bits_to_the_guest_in_20_runs(tmp_path
     assert significance(tmp_path, rung, runs=20) > 0.01
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.quality
+@pytest.mark.timeout(600)
 def test_planted_failure_without_slots_the_bits_arrive(tmp_path, rung, monkeypatch):
     """The guest is frozen only for as long as the evaluation takes: then its length can be heard."""
-    monkeypatch.setattr(Judge, "slot_s", lambda self, public: 0.0)
+    monkeypatch.setattr(Judge, "slot_s", lambda self, public: 1e-3)
     monkeypatch.setattr(Judge, "settle", lambda self, watch: None)
     monkeypatch.setattr(Judge, "held_out", lambda self, files, watch, slot_s: self._held_out(files, watch, timeout_s=5))
     assert significance(tmp_path, rung, runs=3) < 0.005

@@ -275,7 +275,7 @@ def any_record(draw):
     return draw(other) if draw(st.booleans()) else event(data, seq, draw(st.integers(0, 10**9)))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(st.lists(any_record(), max_size=12), hostile)
 def test_no_record_breaks_the_page(records, title):
     read(render_html(records, title=title))

@@ -185,6 +185,9 @@ class Pair:
                 return Outcome(status="ok", scored=scored, detail="", duration_s=duration_s)
             except SourceError as error:
                 status, detail = "invalid", str(error)
+            limits = self._limits_hit() if "process ended" in detail else ()
+            if limits:
+                status, detail = "limit", f"{detail}; stopped at: {', '.join(limits)}"
         return Outcome(
             status=status, scored=None, detail=detail[:_MAX_DETAIL], duration_s=duration_s, output=self._printed()
         )
