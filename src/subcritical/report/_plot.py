@@ -10,6 +10,7 @@ from subcritical.report._figures import number
 from subcritical.report._markup import Markup, element, joined
 
 WIDTH = 920.0
+_SMALLEST = 1e-290
 _HUGE = 1e300
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 
@@ -36,14 +37,16 @@ def scale(values: Sequence[float], start: float, end: float, *, margin: float = 
     """A scale around `values` with a margin on both sides, as a share of their span."""
     finite = [min(max(value, -_HUGE), _HUGE) for value in values if math.isfinite(value)] or [0.0, 1.0]
     low, high = min(finite), max(finite)
-    span = high - low or abs(high) * 0.1 or 1.0
+    span = high - low or abs(high) * 0.1
+    if span <= _SMALLEST:
+        span = 1.0  # a span this small underflows as soon as it is divided
     return Scale(low - margin * span, high + margin * span, start, end)
 
 
 def ticks(low: float, high: float, wanted: int) -> list[float]:
     """At most about `wanted` round values in [low, high]."""
     raw = (high - low) / max(1, wanted)
-    if not math.isfinite(raw) or raw <= 0:
+    if not math.isfinite(raw) or raw <= _SMALLEST:
         return [low]
     power = 10.0 ** math.floor(math.log10(raw))
     step = next((factor * power for factor in _STEPS if factor * power >= raw), 10 * power)
