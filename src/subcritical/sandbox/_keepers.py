@@ -127,10 +127,10 @@ class Spawner(_Helper):
         )
         self._lock = threading.Lock()
 
-    def configure(self, *, dead_man: bool, kill_files: Sequence[str]) -> None:
-        """Say what it shall do when this process is gone."""
+    def configure(self, *, dead_man: bool, kill_files: Sequence[str], adopts: bool) -> None:
+        """Say what it shall do when this process is gone; `adopts`: orphans come to it, and it ends them."""
         with self._lock:
-            self.line.send(marshal.dumps({"dead_man": dead_man, "kill_files": list(kill_files)}))
+            self.line.send(marshal.dumps({"dead_man": dead_man, "kill_files": list(kill_files), "adopts": adopts}))
 
     def signal_namespaces(self, number: int, targets: Sequence[int], *, timeout_s: float) -> None:
         """Have every process of some process namespaces signalled; `targets` are pidfds of their inits.

@@ -276,6 +276,7 @@ class _Spawner:
         plan = marshal.loads(data)
         if "kill_files" in plan:
             self.dead_man, self.kill_files = plan["dead_man"], plan["kill_files"]
+            check(LIBC.prctl(_PR_SET_CHILD_SUBREAPER, int(plan["adopts"]), 0, 0, 0), "subreaper")
             return True
         if "signal" in plan:
             for target in handles[:-1]:
@@ -352,5 +353,4 @@ def main(number: int) -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     _set_urgent(urgent=True)
-    check(LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), "subreaper")
     _Spawner(socket.socket(fileno=number)).serve()

@@ -148,7 +148,7 @@ class Containment:
         kill_file = self._group.path / "cgroup.kill" if self._group else None
         kill_files, dead_man = [str(kill_file)] if kill_file else [], "dead_man" not in self._without
         self._spawner = Spawner(without=self._without)
-        self._spawner.configure(dead_man=dead_man, kill_files=kill_files)
+        self._spawner.configure(dead_man=dead_man, kill_files=kill_files, adopts="pid_namespace" not in self._without)
         # A user of its own could not signal pidfds of other users, but it can write to an open file.
         uid = self._uids.take() if self._uids and kill_file else 0
         self._watcher = Watcher(lease_s=lease_s, kill_file=kill_file, uid=uid) if dead_man else None
