@@ -13,7 +13,7 @@ def reference_page() -> str:
     """Markdown of every command's help, in the order in which `--help` lists them."""
     parts = ["# Command line", "", "Made from `--help` by `make docs-write`; do not edit.", ""]
     for path, command in _commands(main, "subcritical"):
-        context = click.Context(command, info_name=path, max_content_width=100, terminal_width=100)
+        context = click.Context(command, info_name=path, terminal_width=100, help_option_names=["-h", "--help"])
         parts += [f"## {path}", "", "```", command.get_help(context), "```", ""]
     return "\n".join(parts)
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from subcritical.clock import Clock
-from subcritical.errors import SubcriticalError
+from subcritical.errors import ContainmentError, SubcriticalError
 from subcritical.gateway import Gateway, Head, roll_back
 from subcritical.ids import Ids
 from subcritical.loop.guest import Ended, Guest
@@ -156,12 +156,28 @@ class Runner:
             return self._result("tripped", "; ".join(self._pipeline.latch.reasons) or "a tripwire fired")
         except Stopped as stopped:
             return self._result("stopped", str(stopped))
+        except ContainmentError:
+            # A start that a stop cut off fails before anyone looked at the latch.
+            why = self._why_stopped()
+            if not why:
+                raise
+            return self._result("stopped", why)
         finally:
             self._record_output()
             # Killed first: a start that waits for a paused run to go on would never return otherwise.
             self._containment.handle.kill(_KILL_S)
             self._end_guest()
             self._judge.close()
+
+    def _why_stopped(self) -> str:
+        """Who stopped the run; empty where nobody did."""
+        if self._pipeline.latch.state not in _GONE:
+            return ""
+        try:
+            self._pipeline.gate()
+        except Stopped as stopped:
+            return str(stopped)
+        return ""
 
     def _result(self, status: Status, why: str) -> Result:
         return Result(status=status, why=why, generations=self._lineage.generation, accepted=self._lineage.changes)
