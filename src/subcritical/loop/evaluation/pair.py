@@ -28,6 +28,8 @@ _INSIDE = Path(__file__).resolve().parent / "inside"
 _POLL_S = 0.05
 _MAX_DETAIL = 2000
 _START_S = 30.0
+# Short: in a held-out slot a longer wait for sandboxes that a timeout left running would outlast the slot's margin.
+_EXIT_S = 0.02
 _READY = b"ready"
 
 Files = Mapping[str, bytes]
@@ -213,7 +215,7 @@ class Pair:
     def _limits_hit(self) -> tuple[str, ...]:
         hit: list[str] = []
         for sandbox in self._sandboxes:
-            ended = sandbox.wait(0.2)
+            ended = sandbox.wait(_EXIT_S)
             if ended is not None:
                 hit += [f"{limit} ({sandbox.name.split('-')[0]})" for limit in ended.limits_hit]
         return tuple(hit)
