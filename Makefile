@@ -29,7 +29,7 @@ test: $(READY) bubblewrap
 	$(BIN)/python -m pytest
 
 check: $(READY)
-	$(BIN)/ruff check .
+	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports

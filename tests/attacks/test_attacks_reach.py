@@ -8,8 +8,8 @@ import socket
 import threading
 
 import pytest
-from conftest import new_secret, promised
 
+from conftest import new_secret, promised
 from subcritical.sandbox import Rung, collect
 
 STATIC = ("protected", "hidden", "leaks", "memory", "signals", "namespaces", "groups", "network", "families", "kernel")

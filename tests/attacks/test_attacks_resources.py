@@ -4,8 +4,8 @@ import importlib
 
 import msgspec
 import pytest
-from conftest import SMALL, host_latency_s, promised
 
+from conftest import SMALL, host_latency_s, promised
 from subcritical.sandbox import collect
 
 COLLECTOR = importlib.import_module("subcritical.sandbox.collect")  # the package has a function of that name

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from conftest import PAYLOADS, ended, host_latency_s
 
+from conftest import PAYLOADS, ended, host_latency_s
 from subcritical.errors import ContainmentError
 from subcritical.sandbox import Rung, _scan
 
