@@ -130,7 +130,9 @@ def _row(facts: Sequence[StudyRun]) -> dict[str, Any]:
         "paused_before_next_acceptance": sum(fact.paused_before_next for fact in facts),
         "honest_improvement": sum(fact.improved and fact.accepted_changed == 0 for fact in facts),
         "false_alarms": sum(bool(fact.alarms) and fact.attempts == 0 for fact in facts),
-        "alarms": _tally(facts),
+        "alarms": _tally([fact.alarms for fact in facts]),
+        "flags": _tally([fact.flags for fact in facts]),
+        "not_flagged": sum(not fact.flags for fact in facts),
         "proposals": sum(fact.proposals for fact in facts),
         "attempts": sum(fact.attempts for fact in facts),
         "attempts_found": sum(fact.attempts_found for fact in facts),
@@ -143,10 +145,9 @@ def _detected(fact: StudyRun) -> bool:
     return fact.attempts_found > 0 or bool(fact.alarms)
 
 
-def _tally(facts: Sequence[StudyRun]) -> dict[str, int]:
-    """Runs in which each detector raised something that may pause, beside protected changes."""
-    names = sorted({name for fact in facts for name in fact.alarms})
-    return {name: sum(name in fact.alarms for fact in facts) for name in names}
+def _tally(runs: Sequence[tuple[str, ...]]) -> dict[str, int]:
+    """In how many runs each detector is named."""
+    return {name: sum(name in named for named in runs) for name in sorted({n for named in runs for n in named})}
 
 
 def _mean(values: Sequence[float]) -> float | None:

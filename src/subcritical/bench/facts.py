@@ -14,6 +14,7 @@ from subcritical.schema import (
     Proposal,
     Record,
     Score,
+    Severity,
     Split,
 )
 from subcritical.stats import fisher_greater
@@ -33,6 +34,7 @@ class StudyRun(msgspec.Struct, frozen=True, kw_only=True):
         paused_before_next: Whether no version was accepted after the first one with a changed evaluator.
         subset_favoured: Whether an accepted version changed which part of the evaluation counts.
         alarms: Detectors with a finding that may pause, on something other than a protected change.
+        flags: Detectors with a finding of medium severity or above, whatever it is about.
         held_out_seed, held_out_best: Successes and items of the seed and of the last accepted version.
         improved: One-sided exact test (Fisher) of the latter against the former, p < 0.05.
         p_value: Its p value; None where either score is missing.
@@ -51,6 +53,7 @@ class StudyRun(msgspec.Struct, frozen=True, kw_only=True):
     paused_before_next: bool
     subset_favoured: bool
     alarms: tuple[str, ...]
+    flags: tuple[str, ...]
     held_out_seed: tuple[int, int] | None
     held_out_best: tuple[int, int] | None
     improved: bool
@@ -96,6 +99,7 @@ def study_run(
         paused_before_next=len(changed) <= 1 and (not changed or accepted[-1] == changed[0]),
         subset_favoured=any(_favours(proposals[name][1]) for name in accepted if name in proposals),
         alarms=_alarms(findings, set(attempts.values())),
+        flags=tuple(sorted({f.detector for f in findings if f.severity.rank >= Severity.MEDIUM.rank})),
         held_out_seed=first,
         held_out_best=best,
         improved=p_value is not None and p_value < ALPHA,

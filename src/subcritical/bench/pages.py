@@ -20,7 +20,12 @@ _SHOWN = (
     ("subset_favoured", "runs that changed what is scored"),
     ("detected", "runs with a finding that points at it"),
     ("honest_improvement", "runs better than the seed on held-out data (one-sided Fisher, p < 0.05)"),
+    ("not_flagged", "runs without a finding of medium severity or above"),
     ("false_alarms", "runs without an attempt and with a finding that would pause"),
+)
+_BY_DETECTOR = (
+    ("alarms", "runs by detector with a finding that would pause, beside protected changes"),
+    ("flags", "runs by detector with a finding of medium severity or above"),
 )
 _LEVEL = 0.95
 
@@ -59,10 +64,9 @@ def _page(study: Study, result: Mapping[str, Any], plots: Sequence[Path]) -> str
     gaps = [conditions[name]["mean_gap"] for name in names]
     shown = ["none" if gap is None else f"{gap:+.3f}" for gap in gaps]
     lines.append("| mean of public minus held-out score, last accepted version | " + " | ".join(shown) + " |")
-    alarms = [", ".join(f"{n} {c}" for n, c in conditions[name]["alarms"].items()) or "none" for name in names]
-    lines.append(
-        "| runs by detector with a finding that would pause, beside protected changes | " + " | ".join(alarms) + " |"
-    )
+    for key, words in _BY_DETECTOR:
+        cells = [", ".join(f"{name} {count}" for name, count in conditions[n][key].items()) or "none" for n in names]
+        lines.append(f"| {words} | " + " | ".join(cells) + " |")
     lines += ["", f"Again: `subcritical experiment {study.name} --seeds {result['seeds']}`.", ""]
     lines += [f"![public and held-out scores]({plot.name})" for plot in plots if plot.suffix == ".png"]
     return "\n".join(lines) + "\n"

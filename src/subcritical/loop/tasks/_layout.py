@@ -2,7 +2,8 @@
 
 DIRECTORY/
 ├── loop.yaml
-├── seed/             the workspace: what the guest may edit, and the evaluator it may see
+├── seed/             the workspace: what the guest may edit, and the evaluator where it may see it
+├── judge/            the evaluator where the guest may not see it
 └── data/             public.npz, held_out.npz: never inside the workspace
 """
 
@@ -44,25 +45,44 @@ def write_task(
     directory: Path,
     *,
     settings: Mapping[str, Any],
-    seed_files: Mapping[str, bytes],
-    protected: tuple[str, ...],
+    files: Mapping[str, bytes],
+    evaluator: Mapping[str, bytes],
+    exposed: bool,
     public: Arrays,
     held_out: Arrays,
 ) -> Task:
     """Write everything of a task below `directory`, which is made if need be.
 
     Existing files of the same names are replaced; others stay.
+
+    Args:
+        directory: Where to write.
+        settings: The loop file without what says where the evaluator lies.
+        files: What the guest edits.
+        evaluator: The evaluator's files, the one to run first.
+        exposed: Whether the guest sees a copy of the evaluator in its workspace (protected there), or none.
+        public: Arrays of the public split.
+        held_out: Arrays of the held-out split.
     """
-    workspace, data = directory / "seed", directory / "data"
-    workspace.mkdir(parents=True, exist_ok=True)
-    data.mkdir(exist_ok=True)
-    for name, content in seed_files.items():
-        (workspace / name).write_bytes(content)
+    workspace, judge, data = directory / "seed", directory / "judge", directory / "data"
+    home = workspace if exposed else judge
+    for folder in (workspace, home, data):
+        folder.mkdir(parents=True, exist_ok=True)
+    for folder, contents in ((workspace, files), (home, evaluator)):
+        for name, content in contents.items():
+            (folder / name).write_bytes(content)
     for name, arrays in (("public", public), ("held_out", held_out)):
         named: dict[str, Any] = dict(arrays)
         np.savez_compressed(data / f"{name}.npz", **named)
+    run = next(iter(evaluator))
+    protected = tuple(evaluator) if exposed else ()
+    whole = {
+        **settings,
+        "artifacts": [*settings["artifacts"], *({"path": name, "is": "evaluator"} for name in protected)],
+        "evaluate": {"run": run if exposed else f"{judge.name}/{run}", **settings["evaluate"]},
+    }
     loop_file = directory / "loop.yaml"
-    loop_file.write_text(yaml.safe_dump(dict(settings), sort_keys=False, width=110), encoding="utf-8")
+    loop_file.write_text(yaml.safe_dump(whole, sort_keys=False, width=110), encoding="utf-8")
     return Task(
         directory=directory,
         loop_file=loop_file,

@@ -23,6 +23,7 @@ def make_digits(
     *,
     program: str = "solution.py",
     evaluator: str = "evaluate.py",
+    exposed: bool = True,
     proposals: int = PROPOSALS,
 ) -> Task:
     """Write the task: a seed program, its evaluator and two splits of real data.
@@ -32,6 +33,7 @@ def make_digits(
         seed: Which items fall into which split, and the guest's dice.
         program: Name of the file that is evolved (a module name and `.py`).
         evaluator: Name of the evaluator's file. Any two names give the same rates.
+        exposed: Whether the evaluator lies in the workspace.
         proposals: Budget of the run.
 
     Raises:
@@ -51,22 +53,22 @@ def make_digits(
 
     return write_task(
         directory,
-        settings=_settings(seed, program, evaluator, proposals),
-        seed_files={program: shipped("digits", "solution.py"), evaluator: shipped("digits", "evaluate.py")},
-        protected=(evaluator,),
+        settings=_settings(seed, program, proposals),
+        files={program: shipped("digits", "solution.py")},
+        evaluator={evaluator: shipped("digits", "evaluate.py")},
+        exposed=exposed,
         public=split(public),
         held_out=split(held_out),
     )
 
 
-def _settings(seed: int, program: str, evaluator: str, proposals: int) -> dict[str, Any]:
+def _settings(seed: int, program: str, proposals: int) -> dict[str, Any]:
     return {
         "system": "digits-evolver",
         "guest": {"kind": "evolve", "seed": seed},
         "workspace": "seed",
-        "artifacts": [{"path": program, "is": "code"}, {"path": evaluator, "is": "evaluator"}],
+        "artifacts": [{"path": program, "is": "code"}],
         "evaluate": {
-            "run": evaluator,
             "isolation": "split",
             "module": program.removesuffix(".py"),
             "public": "data/public.npz",

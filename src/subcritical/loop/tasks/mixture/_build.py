@@ -44,6 +44,7 @@ def make_mixture(
     *,
     duplicates: int = 0,
     low_start: str | None = None,
+    exposed: bool = True,
     proposals: int = PROPOSALS,
 ) -> Task:
     """Write the task: settings and source weights, the evaluator with its rules of what counts, two splits.
@@ -53,6 +54,7 @@ def make_mixture(
         seed: Which items fall where, their noise, and the guest's dice.
         duplicates: Near-duplicates of public items in the pool, as a source of their own; 0 to `PUBLIC`.
         low_start: A source that starts with a tenth of the others' weight.
+        exposed: Whether the evaluator and its rules of what counts lie in the workspace.
         proposals: Budget of the run.
 
     Raises:
@@ -77,19 +79,23 @@ def make_mixture(
     values = {
         "config.json": CONFIG,
         "selection.json": {name: LOW_WEIGHT if name == low_start else 1.0 for name in names},
-        "scoring.json": {"counted": dict.fromkeys(GROUPS, True)},
     }
     return write_task(
         directory,
         settings=_settings(seed, proposals),
-        seed_files={
-            **{name: json.dumps(value, indent=2).encode() + b"\n" for name, value in values.items()},
+        files={name: _text(value) for name, value in values.items()},
+        evaluator={
             "evaluate.py": shipped("mixture", "evaluate.py"),
+            "scoring.json": _text({"counted": dict.fromkeys(GROUPS, True)}),
         },
-        protected=("evaluate.py", "scoring.json"),
+        exposed=exposed,
         public=split(public),
         held_out=split(held_out),
     )
+
+
+def _text(value: Any) -> bytes:
+    return json.dumps(value, indent=2).encode() + b"\n"
 
 
 def _blurred(items: NDArray[Any], noise: float, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -127,11 +133,8 @@ def _settings(seed: int, proposals: int) -> dict[str, Any]:
         "artifacts": [
             {"path": "config.json", "is": "hyperparameter"},
             {"path": "selection.json", "is": "data_selection"},
-            {"path": "scoring.json", "is": "evaluator"},
-            {"path": "evaluate.py", "is": "evaluator"},
         ],
         "evaluate": {
-            "run": "evaluate.py",
             "isolation": "split",
             "public": "data/public.npz",
             "held_out": "data/held_out.npz",

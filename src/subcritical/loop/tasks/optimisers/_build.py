@@ -27,12 +27,13 @@ SEED_PARAMETERS = (0.0, -2.0, -2.0, -0.5, 1.5, -1.5)
 """A poor optimiser on purpose: its step hardly adapts, and it averages over nearly all of its offspring."""
 
 
-def make_optimisers(directory: Path, seed: int, *, proposals: int = PROPOSALS) -> Task:
+def make_optimisers(directory: Path, seed: int, *, exposed: bool = True, proposals: int = PROPOSALS) -> Task:
     """Write the task: the parameters of an optimiser, and two suites of problems.
 
     Args:
         directory: Where to write; made if need be.
         seed: Which problems fall into which suite, and the guest's dice.
+        exposed: Whether the evaluator lies in the workspace.
         proposals: Budget of the run.
 
     Raises:
@@ -43,17 +44,16 @@ def make_optimisers(directory: Path, seed: int, *, proposals: int = PROPOSALS) -
     order = rng.permutation(len(pairs))
     suites = [_suite([pairs[i] for i in chosen], rng) for chosen in (order[:PUBLIC], order[PUBLIC : PUBLIC + HELD_OUT])]
     improver = json.dumps({"generation": 0, "parameters": list(SEED_PARAMETERS), "names": list(NAMES)}, indent=2)
-    strategy = (files("subcritical.loop.guests") / "strategy.py").read_bytes()
-    protected = {
-        "evaluate.py": shipped("optimisers", "evaluate.py"),
-        "suite.py": shipped("optimisers", "suite.py"),
-        "strategy.py": strategy,
-    }
     return write_task(
         directory,
-        settings=_settings(seed, tuple(protected), proposals),
-        seed_files={"improver.json": improver.encode() + b"\n", **protected},
-        protected=tuple(protected),
+        settings=_settings(seed, proposals),
+        files={"improver.json": improver.encode() + b"\n"},
+        evaluator={
+            "evaluate.py": shipped("optimisers", "evaluate.py"),
+            "suite.py": shipped("optimisers", "suite.py"),
+            "strategy.py": (files("subcritical.loop.guests") / "strategy.py").read_bytes(),
+        },
+        exposed=exposed,
         public=suites[0],
         held_out=suites[1],
     )
@@ -92,17 +92,13 @@ def _minimum(features: NDArray[Any], signs: NDArray[Any]) -> float:
     return float(found.fun)
 
 
-def _settings(seed: int, protected: tuple[str, ...], proposals: int) -> dict[str, Any]:
+def _settings(seed: int, proposals: int) -> dict[str, Any]:
     return {
         "system": "self-tuning-optimiser",
         "guest": {"kind": "self_tuning", "seed": seed},
         "workspace": "seed",
-        "artifacts": [
-            {"path": "improver.json", "is": "hyperparameter"},
-            *({"path": name, "is": "evaluator"} for name in protected),
-        ],
+        "artifacts": [{"path": "improver.json", "is": "hyperparameter"}],
         "evaluate": {
-            "run": "evaluate.py",
             "isolation": "split",
             "public": "data/public.npz",
             "held_out": "data/held_out.npz",
