@@ -136,6 +136,7 @@ def _settings(seed: int, proposals: int) -> dict[str, Any]:
         ],
         "evaluate": {
             "isolation": "split",
+            "preload": [],  # a candidate is numbers, not a program: its sandbox has nothing to import
             "public": "data/public.npz",
             "held_out": "data/held_out.npz",
             "timeout": "5s",

@@ -100,6 +100,7 @@ def _settings(seed: int, proposals: int) -> dict[str, Any]:
         "artifacts": [{"path": "improver.json", "is": "hyperparameter"}],
         "evaluate": {
             "isolation": "split",
+            "preload": [],  # a candidate is numbers, not a program: its sandbox has nothing to import
             "public": "data/public.npz",
             "held_out": "data/held_out.npz",
             "timeout": "5s",
