@@ -47,8 +47,13 @@ def refused(directory, match):
     return check.problems[0]
 
 
+SALT = b'"salt":"' + 32 * b"7" + b'",'
+RECORD = slice(18 + len(SALT) + len(b'"record":'), -2)
+"""Where the JSON of a record lies in its line."""
+
+
 def reframed(payload: bytes, kind: bytes = b"record") -> bytes:
-    body = b'"' + kind + b'":' + payload
+    body = (SALT if kind == b"record" else b"") + b'"' + kind + b'":' + payload
     return b'{"crc":"%08x",%b}\n' % (zlib.crc32(body), body)
 
 
@@ -91,7 +96,7 @@ def test_a_removed_end_is_damage(directory):
 
 def test_a_record_changed_with_its_checksum_breaks_the_batch(directory):
     lines = segment(directory).read_bytes().splitlines(keepends=True)
-    lines[1] = reframed(lines[1][27:-2].replace(b"turn 0", b"turn 7"))
+    lines[1] = reframed(lines[1][RECORD].replace(b"turn 0", b"turn 7"))
     segment(directory).write_bytes(b"".join(lines))
     refused(directory, "digest")
 
@@ -112,7 +117,7 @@ def test_a_record_changed_with_its_checksum_breaks_the_batch(directory):
         (lambda lines: [lines[0], lines[1], lines[2], lines[3], reframed(b'{"first":1e999}', b"batch")], "cannot be"),
         (lambda lines: [lines[0], lines[1].replace(b'"run":"r"', b'"run":"q"'), *lines[2:]], "checksum"),
         (
-            lambda lines: [lines[0], reframed(lines[1][27:-2].replace(b'"run":"r"', b'"run":"q"')), *lines[2:]],
+            lambda lines: [lines[0], reframed(lines[1][RECORD].replace(b'"run":"r"', b'"run":"q"')), *lines[2:]],
             "another",
         ),
         (lambda lines: [lines[0].replace(b"{", b'{"a":1,', 1), *lines[1:]], "no valid first line"),
@@ -185,18 +190,19 @@ def test_an_auditor_can_check_the_chain_with_the_standard_library_alone(director
     for line in segment(directory).read_bytes().splitlines():
         body = line[18:-1]
         assert int(line[8:16], 16) == zlib.crc32(body)
+        salt, body = (bytes.fromhex(body[8:40].decode()), body[42:]) if body.startswith(b'"salt"') else (b"", body)
         kind, payload = body.split(b":", 1)
         if kind == b'"segment"':
             run = json.loads(payload)["run"]
-            start = json.dumps({"format": 1, "run": run}, sort_keys=True, separators=(",", ":"))
+            start = json.dumps({"format": 2, "run": run}, sort_keys=True, separators=(",", ":"))
             previous = "sha256:" + hashlib.sha256(start.encode()).hexdigest()
             assert json.loads(payload)["previous"] == previous
         elif kind == b'"record"':
-            payloads.append(payload)
+            payloads.append(hashlib.sha256(salt + payload).digest())
         else:
             batch = json.loads(payload)
             found = batch.pop("digest")
-            records = "sha256:" + hashlib.sha256(b"".join(p + b"\n" for p in payloads)).hexdigest()
+            records = "sha256:" + hashlib.sha256(b"".join(payloads)).hexdigest()
             assert (batch["previous"], batch["records"]) == (previous, records)
             link = json.dumps({**batch, "run": run}, sort_keys=True, separators=(",", ":"))
             previous = "sha256:" + hashlib.sha256(link.encode()).hexdigest()

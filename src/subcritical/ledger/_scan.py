@@ -15,9 +15,12 @@ import msgspec
 
 from subcritical.errors import InputError, LedgerError
 from subcritical.ledger import _frame
+from subcritical.ledger.entries import ERASABLE
 from subcritical.ledger.files import FileLayer
-from subcritical.schema import Record, decode_record
+from subcritical.schema import Erased, Record, decode_record
 
+HASH_PREFIX = "sha256:"
+_COMMITMENT = re.compile(r"sha256:[0-9a-f]{64}", re.ASCII)
 _SEGMENT = re.compile(r"segment-(\d{6})\.jsonl", re.ASCII)
 _UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
 
@@ -62,10 +65,11 @@ class _Torn(NamedTuple):
 
 
 class Committed(NamedTuple):
-    """A checked batch and its records."""
+    """A checked batch, its records, and the commitment of each."""
 
     batch: _frame.Batch
     records: list[Record]
+    commitments: list[bytes]
 
 
 class _Lines:
@@ -159,9 +163,9 @@ class Scan:
     def _first_line(self, index: int, lines: _Lines) -> None:
         line = lines.next()
         parsed = _frame.unframe(line)
-        if parsed is None or parsed[0] != "segment" or len(line) > _frame.FRAME_BYTES_MAX:
+        if parsed is None or parsed.kind != "segment" or len(line) > _frame.FRAME_BYTES_MAX:
             raise _Bad(0, "no valid first line", torn=True)
-        head = _decode(parsed[1], _frame.Segment, 0)
+        head = _decode(parsed.payload, _frame.Segment, 0)
         if head.format != _frame.FORMAT:
             raise _Bad(0, f"format {head.format}, this program reads {_frame.FORMAT}", torn=False)
         if index == 1:
@@ -171,44 +175,54 @@ class Scan:
             raise _Bad(0, "the segment does not continue the one before it", torn=False)
 
     def _batch(self, lines: _Lines) -> Committed | None:
-        payloads: list[bytes] = []
         records: list[Record] = []
+        commitments: list[bytes] = []
         while True:
             offset = lines.offset
             line = lines.next()
             if not line:
-                if payloads:
+                if records:
                     raise _Bad(offset, "the file ends inside a batch", torn=True)
                 return None
             parsed = _frame.unframe(line)
             if parsed is None:
                 raise _Bad(offset, "a line whose form or checksum is wrong", torn=True)
-            kind, payload = parsed
-            if kind == "batch":
-                return Committed(self._close(payload, payloads, offset), records)
-            if kind != "record":
+            if parsed.kind == "batch":
+                return Committed(self._close(parsed.payload, commitments, offset), records, commitments)
+            if parsed.kind not in {"record", "erased"}:
                 raise _Bad(offset, "a line of an unexpected kind", torn=False)
-            if len(payloads) >= _frame.BUFFER_RECORDS_MAX + 1:
+            if len(records) >= _frame.BUFFER_RECORDS_MAX + 1:
                 raise _Bad(offset, "a batch with more records than a batch can hold", torn=False)
-            records.append(self._record(payload, self.last_seq + len(payloads) + 1, offset))
-            payloads.append(payload)
+            record = self._record(parsed, self.last_seq + len(records) + 1, offset)
+            records.append(record)
+            commitments.append(
+                bytes.fromhex(record.commitment.removeprefix(HASH_PREFIX))
+                if isinstance(record, Erased)
+                else _frame.commitment(parsed.salt, parsed.payload)
+            )
 
-    def _record(self, payload: bytes, seq: int, offset: int) -> Record:
+    def _record(self, line: _frame.Line, seq: int, offset: int) -> Record:
         try:
-            record = decode_record(payload)
+            record = decode_record(line.payload)
         except _UNREADABLE as error:
             raise _Bad(offset, f"record {seq} cannot be read ({type(error).__name__})", torn=False) from error
+        if isinstance(record, Erased) != (line.kind == "erased"):
+            raise _Bad(offset, f"record {seq} is of another kind than its line", torn=False)
+        if isinstance(record, Erased) and not _COMMITMENT.fullmatch(record.commitment):
+            raise _Bad(offset, f"record {seq} was erased and its commitment is none", torn=False)
+        if isinstance(record, Erased) and record.kind not in ERASABLE:
+            raise _Bad(offset, f"record {seq}, a {record.kind[:40]}, was erased, which is never allowed", torn=False)
         if record.seq != seq:
             raise _Bad(offset, f"record {seq} calls itself {record.seq}", torn=False)
         if record.run != self.run:
             raise _Bad(offset, f"record {seq} is of another run", torn=False)
         return record
 
-    def _close(self, payload: bytes, payloads: list[bytes], offset: int) -> _frame.Batch:
-        if not payloads:
+    def _close(self, payload: bytes, commitments: list[bytes], offset: int) -> _frame.Batch:
+        if not commitments:
             raise _Bad(offset, "a batch without records", torn=False)
         batch = _decode(payload, _frame.Batch, offset)
-        if batch != _frame.seal(self.run, self.last_seq + 1, self.digest, payloads):
+        if batch != _frame.seal(self.run, self.last_seq + 1, self.digest, commitments):
             raise _Bad(offset, "the batch digest does not match its records and the chain", torn=False)
         return batch
 
@@ -219,7 +233,7 @@ class Scan:
         kinds = _kinds(lines.rest(start)) if whole else []
         if not whole or "batch" in kinds[:-1]:
             raise self._damage(index, bad.offset, bad.what)
-        self.torn = _Torn(index, start, size, kinds.count("record"))
+        self.torn = _Torn(index, start, size, kinds.count("record") + kinds.count("erased"))
 
     def _unborn(self, index: int, lines: _Lines, bad: _Bad) -> None:
         """Accept a segment without a first line as one whose creation was cut off, or raise.
@@ -266,7 +280,7 @@ class Scan:
 def _kinds(data: bytes) -> list[str]:
     """Kind of each line, "" for one that is broken; what lies behind the last newline counts as a line."""
     lines = data.split(b"\n")
-    kinds = [parsed[0] if (parsed := _frame.unframe(line + b"\n")) else "" for line in lines[:-1]]
+    kinds = [parsed.kind if (parsed := _frame.unframe(line + b"\n")) else "" for line in lines[:-1]]
     return [*kinds, ""] if lines[-1] else kinds
 
 

@@ -77,6 +77,10 @@ class FileLayer(Protocol):
         """Remove a file; durable only after `sync_directory`."""
         ...
 
+    def replace(self, new: Path, old: Path) -> None:
+        """Put the file `new` in the place of `old`, all or nothing; durable only after `sync_directory`."""
+        ...
+
     def sync_directory(self, directory: Path) -> None:
         """Make the names in `directory` durable."""
         ...
@@ -126,6 +130,10 @@ class OsFiles:
     def remove(self, path: Path) -> None:
         """Remove a file."""
         path.unlink()
+
+    def replace(self, new: Path, old: Path) -> None:
+        """Rename within one directory."""
+        new.replace(old)
 
     def sync_directory(self, directory: Path) -> None:
         """Sync the directory itself: without it a new file can vanish with its synced content."""

@@ -7,7 +7,9 @@ directory. Such a writer can rebuild the whole chain; only digests kept elsewher
 from __future__ import annotations
 
 import os
+import secrets
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
@@ -19,7 +21,7 @@ from subcritical.errors import InputError, LedgerError
 from subcritical.ledger import _frame
 from subcritical.ledger._scan import Scan
 from subcritical.ledger.files import FileLayer, Lock, LogFile, OsFiles
-from subcritical.schema import Event, EventData, Record, decode_record, encode_record
+from subcritical.schema import Erased, Event, EventData, Record, decode_record, encode_record
 
 RecordT = TypeVar("RecordT", bound=Record)
 
@@ -73,7 +75,7 @@ class Journal:
         self._segment_bytes = segment_bytes
         self._process = os.getpid()
         self._state = threading.Condition(threading.Lock())
-        self._payloads: list[bytes] = []
+        self._lines: list[tuple[bytes, bytes]] = []  # salt and bytes of each record
         self._buffered = 0
         self._last_seq = 0
         self._durable_seq = 0
@@ -196,14 +198,16 @@ class Journal:
             LedgerError: The journal is closed or could not be written.
         """
         with self._state:
-            while self._buffered >= _frame.BUFFER_BYTES_MAX or len(self._payloads) >= _frame.BUFFER_RECORDS_MAX:
+            while self._buffered >= _frame.BUFFER_BYTES_MAX or len(self._lines) >= _frame.BUFFER_RECORDS_MAX:
                 self._step()
             self._require_usable()
+            if isinstance(record, Erased):
+                raise InputError("Erased: only `erase` writes what is left of a record")
             numbered = msgspec.structs.replace(
                 record, seq=self._last_seq + 1, time_ns=self._clock.wall_ns(), run=self._run
             )
             payload, read_back = _round_trip(numbered)
-            self._payloads.append(payload)
+            self._lines.append((secrets.token_bytes(_frame.SALT_BYTES), payload))
             self._buffered += len(payload)
             self._last_seq += 1
             return read_back
@@ -268,12 +272,12 @@ class Journal:
         if self._writing:
             self._state.wait()
             return
-        payloads, first = self._payloads, self._durable_seq + 1
-        self._payloads, self._buffered, self._writing = [], 0, True
+        records, first = self._lines, self._durable_seq + 1
+        self._lines, self._buffered, self._writing = [], 0, True
         self._state.release()
         batch, problem = None, "the write was interrupted"
         try:
-            batch = self._write(payloads, first)
+            batch = self._write(records, first)
         except OSError as error:
             problem = str(error)
         finally:
@@ -286,14 +290,14 @@ class Journal:
             self._state.notify_all()
         self._require_usable()
 
-    def _write(self, payloads: list[bytes], first: int) -> _frame.Batch:
+    def _write(self, records: Sequence[tuple[bytes, bytes]], first: int) -> _frame.Batch:
         """Write one batch and sync it. Runs in one thread at a time, without the lock.
 
         A crash in here leaves a torn batch that `open` drops. The mark comes last: it may lag behind what is
         durable, never run ahead of it.
         """
-        batch = _frame.seal(self._run, first, self._digest, payloads)
-        lines = [_frame.frame("record", payload) for payload in payloads]
+        batch = _frame.seal(self._run, first, self._digest, [_frame.commitment(*record) for record in records])
+        lines = [_frame.frame("record", payload, salt) for salt, payload in records]
         lines.append(_frame.frame("batch", msgspec.json.encode(batch)))
         if self._segment_size >= self._segment_bytes:
             self._next_segment(first, batch.previous)

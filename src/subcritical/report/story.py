@@ -13,6 +13,7 @@ from subcritical.schema import (
     Action,
     Approval,
     Control,
+    Erased,
     Event,
     Finding,
     Heartbeat,
@@ -99,6 +100,7 @@ class Story(msgspec.Struct, kw_only=True):
     measurements: list[Measurement] = []
     actions: list[Action] = []
     receipts: list[Receipt] = []
+    erased: list[Erased] = []
     reviews: list[tuple[Event, Review]] = []
     controls: list[tuple[Event, Control]] = []
     limits_hit: list[tuple[Event, Resource]] = []
@@ -183,8 +185,10 @@ def tell(records: Iterable[Record]) -> Story:
             story.measurements.append(record)
         elif isinstance(record, Action):
             story.actions.append(record)
-        else:
+        elif isinstance(record, Receipt):
             story.receipts.append(record)
+        else:
+            story.erased.append(record)
     return story
 
 

@@ -22,7 +22,7 @@ from subcritical.schema.event import (
 from subcritical.schema.finding import Evidence, Finding, Severity
 from subcritical.schema.handle import Handle, HandleReport
 from subcritical.schema.measurement import Measurement
-from subcritical.schema.record import Record, decode_record, encode_record
+from subcritical.schema.record import Erased, Record, decode_record, encode_record
 from subcritical.schema.text import visible
 from subcritical.schema.verdict import Metric, Verdict
 
@@ -34,6 +34,7 @@ __all__ = [
     "ArtifactChange",
     "Control",
     "Direction",
+    "Erased",
     "Event",
     "EventData",
     "Evidence",

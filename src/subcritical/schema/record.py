@@ -9,7 +9,25 @@ from subcritical.schema.event import Event
 from subcritical.schema.finding import Finding
 from subcritical.schema.measurement import Measurement
 
-Record = Event | Finding | Measurement | Action | Receipt
+
+class Erased(msgspec.Struct, frozen=True, kw_only=True, tag="erased", tag_field="record"):
+    """What is kept of a record whose content was erased: that it was there, from whom, when, and its commitment.
+
+    `kind` is that of the record (`finding`, `event.message`), `actor` who made it, `commitment` the
+    SHA-256 of salt and content (`sha256:` and 64 hex digits); the salt went with the content.
+    """
+
+    kind: str
+    actor: str
+    commitment: str
+    by: str
+    reason: str
+    seq: int = 0
+    time_ns: int = 0
+    run: str = ""
+
+
+Record = Event | Finding | Measurement | Action | Receipt | Erased
 
 _decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(Record)
 
