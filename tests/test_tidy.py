@@ -12,7 +12,7 @@ FILES = sorted(SOURCE.rglob("*.py"))
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 70
 BANNED_NAMES = {"utils", "util", "common", "helpers", "helper", "manager", "misc"}
-LONG_FILES: dict[str, str] = {}
+LONG_FILES: dict[str, str] = {"audit/verify_bundle.py": "an auditor reads and runs this one file alone"}
 LONG_FUNCTIONS: dict[str, str] = {}
 FORBIDDEN_TEXT = ("/wo" + "rk/", "TO" + "DO", "FIX" + "ME", "NotImplemented" + "Error")
 
@@ -66,7 +66,7 @@ def test_every_detector_is_listed_everywhere():
 
 
 def test_process_and_socket_powers_live_in_named_places():
-    allowed = {"sandbox", "pipeline/control.py"}
+    allowed = {"sandbox", "pipeline/control.py", "ledger/signer/client.py", "ledger/signer/command.py"}
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             names = [a.name for a in node.names] if isinstance(node, ast.Import) else []

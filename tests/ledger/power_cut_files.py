@@ -124,6 +124,8 @@ class PowerCutFiles:
         for path in sorted({*self.files, *self.durable_names}):
             durable, now = path in self.durable_names, path in self.files
             content = self.files.get(path) or self.durable_names[path]
+            if durable and now and chance.random() < 0.5:
+                content = self.durable_names[path]  # another file may have taken the name, but not durably
             if (durable and now) or chance.random() < 0.5:
                 after.files[path] = Content(content.after_cut(chance))
                 after.durable_names[path] = after.files[path]
@@ -156,6 +158,10 @@ class PowerCutFiles:
     def remove(self, path: Path) -> None:
         self.count("remove")
         del self.files[path]
+
+    def replace(self, new: Path, old: Path) -> None:
+        self.count("replace")
+        self.files[old] = self.files.pop(new)
 
     def sync_directory(self, directory: Path) -> None:
         self.count(f"sync_directory {directory}")

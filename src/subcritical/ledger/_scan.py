@@ -75,10 +75,10 @@ class Committed(NamedTuple):
 class _Lines:
     """Lines of one file, up to the size that it had when it was opened (a live writer appends behind that)."""
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, start: int) -> None:
         self._stream = stream
         self.size = stream.seek(0, 2)
-        self.offset = stream.seek(0)
+        self.offset = stream.seek(start)
 
     def next(self) -> bytes:
         line = self._stream.readline(min(_frame.LINE_BYTES_MAX, self.size - self.offset))
@@ -91,7 +91,7 @@ class _Lines:
 
 
 class Scan:
-    """Reads a journal from its first line to its last.
+    """Reads a journal from its first line to its last, once (`iter`) or as it grows (`more`).
 
     Attributes:
         run: Name of the run, once the first segment was read.
@@ -113,36 +113,59 @@ class Scan:
         """
         self._directory = directory
         self._files = files
-        # Before the names and every segment: a live writer acknowledges more while we read, never less.
-        self.mark = self._read_mark()
         self.run = ""
         self.last_seq = 0
         self.digest = ""
         self.batches = 0
-        self.segments = _segments(directory, files)
         self.end = 0
-        self.torn: _Torn | None = None
-        self.unborn = False
-        self._mark_met = self.mark is None or self.mark.last == 0
+        self._current = 1
+        self._look()
+
+    @property
+    def segment(self) -> str:
+        """Name of the segment that `end` is in."""
+        return _frame.segment_name(self._current)
 
     def __iter__(self) -> Iterator[Committed]:
-        """Yield committed batches in order.
+        """Yield committed batches in order, of the journal as it is now.
 
         Raises:
             JournalDamageError: At the first thing that is not what was written.
             LedgerError: A file cannot be read, or the journal's creation was cut off.
         """
-        for index in range(1, self.segments + 1):
-            try:
-                with self._files.reader(self._directory / _frame.segment_name(index)) as stream:
-                    yield from self._segment(index, _Lines(stream))
-            except OSError as error:
-                raise LedgerError(f"cannot read the journal: {error}", seq=self.last_seq + 1) from error
+        yield from self._read()
         self._check_mark()
 
+    def more(self) -> Iterator[Committed]:
+        """Yield committed batches that were not given before. Errors as in `iter`, at the first call at the latest."""
+        self._look()
+        yield from self._read()
+        self._check_mark()
+
+    def _look(self) -> None:
+        # Before the names and every segment: a live writer acknowledges more while we read, never less.
+        self.mark = self._read_mark()
+        self.segments = _segments(self._directory, self._files)
+        self.torn: _Torn | None = None
+        self.unborn = False
+        self._mark_met = self.mark is None or self.mark.last <= self.last_seq
+
+    def _read(self) -> Iterator[Committed]:
+        for index in range(self._current, self.segments + 1):
+            if index != self._current:
+                self._current, self.end = index, 0
+            try:
+                with self._files.reader(self._directory / _frame.segment_name(index)) as stream:
+                    yield from self._segment(index, _Lines(stream, self.end))
+            except OSError as error:
+                raise LedgerError(f"cannot read the journal: {error}", seq=self.last_seq + 1) from error
+
     def _segment(self, index: int, lines: _Lines) -> Iterator[Committed]:
+        if lines.offset > lines.size:
+            raise self._damage(index, lines.size, "the file became shorter while it was read")
         try:
-            self._first_line(index, lines)
+            if lines.offset == 0:
+                self._first_line(index, lines)
         except _Bad as bad:
             self._unborn(index, lines, bad)
             return

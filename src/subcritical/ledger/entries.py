@@ -3,7 +3,7 @@
 An entry is canonical JSON (RFC 8785) and holds no content, only commitments: it may be published while the record
 stays private, and it stays valid when the record is erased. Two kinds:
 
-    {"actor","commitment","number","run","seq","time_ns","type","v":1}   a decision, a finding, a sign of life
+    {"actor","commitment","number","run","seq","time_ns","type","v":1}   a decision, a finding, a sign of life, the END
     {"actor":"journal","digest","first","last","number","run","type":"batch","v":1}   a committed batch
 
 Each batch gives the entries of its records in their order, then its own. `number` counts the entries of one actor
@@ -17,15 +17,17 @@ from typing import Any
 
 from subcritical.canonical import canonical_json
 from subcritical.ledger._frame import Batch
-from subcritical.schema import Action, Erased, Event, Finding, Measurement, Receipt, Record
+from subcritical.schema import Action, Erased, Event, Finding, Heartbeat, Measurement, Receipt, Record
 
 VERSION = 1
 JOURNAL = "journal"
 """Actor of batch entries."""
+END = "event.end"
+"""Type of the last heartbeat of a run: without it at the end, the run goes on, was cut off, or its end was left out."""
 
 ENTERED = frozenset(
     {"finding", "action", "receipt", "measurement", "event.proposal", "event.approval", "event.review"}
-    | {"event.control", "event.heartbeat"}
+    | {"event.control", "event.heartbeat", END}
 )
 """Types that have an entry of their own; the others are covered by their batch's."""
 
@@ -34,11 +36,15 @@ ERASABLE = frozenset({"event.proposal", "event.artifact_change", "event.message"
 
 
 def type_of(record: Record) -> str:
-    """`finding`, `action`, `receipt`, `measurement`, or `event.` and the kind of event; an erased record keeps its type."""
+    """`finding`, `action`, `receipt`, `measurement`, or `event.` and its kind; an erased record keeps its type."""
     if isinstance(record, Erased):
         return record.kind
     tag = str(record.__struct_config__.tag)
-    return f"{tag}.{record.data.__struct_config__.tag}" if isinstance(record, Event) else tag
+    if not isinstance(record, Event):
+        return tag
+    return (
+        END if isinstance(record.data, Heartbeat) and record.data.end else f"{tag}.{record.data.__struct_config__.tag}"
+    )
 
 
 def actor_of(record: Record) -> str:

@@ -201,6 +201,24 @@ class _OsFile:
         os.close(self._descriptor)
 
 
+def store(files: FileLayer, path: Path, content: bytes) -> None:
+    """Put a whole file in place, durably and all or nothing. Its directory must exist.
+
+    A file `<name>.new` beside it is the leftover of a writer that was killed, and is replaced.
+    """
+    temporary = path.with_name(f"{path.name}.new")
+    if temporary.name in files.names(path.parent):
+        files.remove(temporary)
+    file = files.create(temporary)
+    try:
+        file.append(content)
+        file.sync()
+    finally:
+        file.close()
+    files.replace(temporary, path)
+    files.sync_directory(path.parent)
+
+
 def _regular(path: Path, flags: int) -> int:
     descriptor = os.open(path, flags | _GUARDED)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
