@@ -39,6 +39,7 @@ MANIFEST_TITLE = "subcritical audit bundle v1"
 CHECKPOINT, POLICY = "checkpoint", "policy.tlog"
 LOG, JOURNAL, DETECTORS = "log/", "journal/", "detectors.json"
 WIDTH = 256
+NOTE = "note"
 LOG_KEY, COSIGNER, LATTICE = 0x01, 0x04, 0x06
 
 
@@ -550,7 +551,7 @@ class Report:
 
     def say(self, text: str) -> None:
         """A remark that breaks nothing."""
-        self.lines.append(("note", True, text))
+        self.lines.append((NOTE, True, text))
 
 
 def verify(
@@ -685,12 +686,18 @@ def main(argv: list[str]) -> int:
 
 def as_text(report: Report) -> str:
     """Plain lines, nothing in them can act on a terminal."""
-    lines = [f"{'ok  ' if good else 'FAIL'} {name}{': ' if text else ''}{text}" for name, good, text in report.lines]
+    lines = [_line_of(name, text, good=good) for name, good, text in report.lines]
     if not report.broken:
         lines.append("All checks passed.")
     else:
         lines.append(f"BROKEN. Still proven: {_still_proven(report)}.")
     return "".join("".join(c if c.isprintable() else ascii(c)[1:-1] for c in line) + "\n" for line in lines)
+
+
+def _line_of(name: str, text: str, *, good: bool) -> str:
+    if name == NOTE:
+        return text
+    return f"{'ok  ' if good else 'FAIL'} {name}{': ' if text else ''}{text}"
 
 
 def _still_proven(report: Report) -> str:

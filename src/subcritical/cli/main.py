@@ -5,9 +5,11 @@ from __future__ import annotations
 import click
 
 import subcritical
+from subcritical.cli.audit import audit
 from subcritical.cli.config import config
 from subcritical.cli.doctor import doctor
 from subcritical.cli.experiment import experiment
+from subcritical.cli.ledger import ledger
 from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
 from subcritical.cli.run import run
 from subcritical.cli.sandbox import sandbox
@@ -30,5 +32,6 @@ def main(debug: bool) -> None:
     """
 
 
-for command in (run, pause, resume, throttle, stop, roll_back, review, status, doctor, experiment, sandbox, config):
+ORDERS = (pause, resume, throttle, stop, roll_back, review, status)
+for command in (run, *ORDERS, doctor, experiment, sandbox, ledger, audit, config):
     main.add_command(command)

@@ -14,6 +14,7 @@ from subcritical.ledger.entries import Numbering
 from subcritical.ledger.files import FileLayer, OsFiles
 from subcritical.ledger.signer import Signer
 from subcritical.ledger.tlog import Tree, leaf_hash
+from subcritical.schema import Erased
 
 
 def origin_of(run: str) -> str:
@@ -28,6 +29,7 @@ class RunLog:
         tree: The tree over all entries followed so far.
         entries: The entries themselves, in order.
         seqs: For each entry the number of the record it is about.
+        erased: How many records were erased.
     """
 
     def __init__(self, journal: Path, files: FileLayer | None = None) -> None:
@@ -45,6 +47,7 @@ class RunLog:
         self.tree = Tree()
         self.entries: list[bytes] = []
         self.seqs: list[int] = []
+        self.erased = 0
 
     @property
     def run(self) -> str:
@@ -77,6 +80,7 @@ class RunLog:
         """
         before = self.tree.size
         for committed in self._scan.more():
+            self.erased += sum(isinstance(record, Erased) for record in committed.records)
             for seq, entry in self._numbering.entries(
                 self._scan.run, committed.batch, committed.records, committed.commitments
             ):

@@ -23,6 +23,7 @@ class RunDirectory:
         self.loop_file = path / "loop.yaml"
         self.origin = path / "origin"
         self.journal = path / "journal"
+        self.ledger = path / "ledger"
         self.store = path / "store"
         self.pristine = path / "evaluator.json"
         self.report = path / "report.html"

@@ -1,0 +1,111 @@
+"""`subcritical ledger`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from subcritical.app import ledgers
+from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
+from subcritical.ledger.signer import SignerProcess
+from subcritical.ledger.tlog import parse_checkpoint, parse_note
+from subcritical.loop.run_directory import RUNS, RunDirectory
+from subcritical.schema import visible
+
+runs_option = click.option("--runs", type=click.Path(path_type=Path), default=RUNS, help="Folder of run directories.")
+home_option = click.option("--home", type=click.Path(path_type=Path), help="Folder of the log key and its state.")
+
+
+@click.group()
+def ledger() -> None:
+    """The tamper-evident record of a run: journal, Merkle log, signed checkpoints."""
+
+
+def on_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
+    """A command on one run, with the signer."""
+    return click.argument("run")(runs_option(home_option(as_json(errors_end_here(command)))))
+
+
+@ledger.command()
+@on_a_run
+def seal(run: str, runs: Path, home: Path | None, as_json: bool) -> None:
+    """Have the log of RUN signed, and publish it in RUN/ledger (C2SP tlog-tiles)."""
+    directory = RunDirectory.find(run, runs)
+    with SignerProcess(home) as signer:
+        checkpoint = parse_checkpoint(parse_note(ledgers.seal(directory, signer)).text)
+    if as_json:
+        show_json({"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()})
+    else:
+        show(f"signed {checkpoint.size} entries of {visible(checkpoint.origin)}: {directory.ledger / 'checkpoint'}")
+
+
+@ledger.command()
+@on_a_run
+def verify(run: str, runs: Path, home: Path | None, as_json: bool) -> None:
+    """Check the record of RUN: every line, digest and link, the log against what was signed, the published files."""
+    with SignerProcess(home) as signer:
+        check = ledgers.verify(RunDirectory.find(run, runs), signer)
+    if as_json:
+        show_json(msgspec.to_builtins(check))
+    else:
+        show(f"{check.records} records in {check.batches} batches ({check.erased} erased, digest kept)")
+        show(f"{check.entries} entries of the log; {check.signed} signed, {check.published} published")
+        for line in check.broken:
+            show(f"BROKEN: {visible(line)}")
+        if check.first_bad_record is not None:
+            show(f"nothing from record {check.first_bad_record} on is proven; what is before it is")
+        if not check.signed:
+            show(f"nothing was signed yet: `subcritical ledger seal {visible(run)}`")
+    sys.exit(7 if check.broken else 0)
+
+
+@ledger.command(name="show")
+@on_a_run
+@click.option("--type", "kind", help="Only entries of this type, such as finding or event.proposal.")
+@click.option("--seq", type=int, help="Only entries about this record.")
+def show_entries(run: str, runs: Path, home: Path | None, as_json: bool, kind: str | None, seq: int | None) -> None:
+    """List the entries of RUN's log."""
+    del home  # nothing is signed
+    found = list(ledgers.entries(RunDirectory.find(run, runs), kind, seq))
+    if as_json:
+        show_json({"entries": found})
+        return
+    for entry in found:
+        about = f"record {entry['seq']}" if "seq" in entry else f"records {entry['first']} to {entry['last']}"
+        show(visible(f"{entry['index']:>6} {entry['type']:<16} {about:<22} {entry['actor']} {entry['number']}"))
+
+
+@ledger.command()
+@on_a_run
+@click.option("--seq", type=int, required=True, help="Number of the record.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File for the proof.")
+def prove(run: str, runs: Path, home: Path | None, as_json: bool, seq: int, output: Path) -> None:
+    """Prove to an outsider that a record of RUN is in the log (C2SP tlog-proof)."""
+    with SignerProcess(home) as signer:
+        entry, proof = ledgers.prove(RunDirectory.find(run, runs), seq, signer)
+    ledgers.write_proof(output, entry, proof)
+    if as_json:
+        show_json({"proof": str(output), "entry": f"{output}.entry"})
+    else:
+        show(f"wrote {output} and the entry it is about, {output}.entry")
+
+
+@ledger.command()
+@on_a_run
+@click.argument("seqs", type=int, nargs=-1, required=True)
+@click.option("--by", required=True, help="Who orders it.")
+@click.option("--reason", required=True, help="Why; stays readable.")
+def erase(run: str, runs: Path, home: Path | None, as_json: bool, seqs: tuple[int, ...], by: str, reason: str) -> None:
+    """Erase what records SEQS of RUN said (proposals, artifact changes, messages); their digests stay."""
+    del home
+    count = ledgers.erase_records(RunDirectory.find(run, runs), seqs, by=by, reason=reason)
+    if as_json:
+        show_json({"erased": count})
+    else:
+        show(f"erased {count} records; copies made before (backups, bundles, reports) still hold them")
+        say("the report of the run was made before: make it again or remove it")
