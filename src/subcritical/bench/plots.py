@@ -12,15 +12,18 @@ from subcritical.bench.facts import StudyRun
 
 mpl.use("Agg")
 mpl.rcParams["svg.hashsalt"] = "subcritical"
+_COLUMNS = 3
 _PUBLIC, _HELD_OUT = "#b35900", "#005a9c"
 
 
 def draw_scores(name: str, facts: Sequence[StudyRun], directory: Path) -> list[Path]:
     """One panel a condition: each run's public and held-out score over its accepted versions."""
     conditions = list(dict.fromkeys(fact.condition for fact in facts))
-    figure = Figure(figsize=(4.2 * len(conditions), 3.6), layout="constrained")
+    columns = min(len(conditions), _COLUMNS)
+    rows = -(-len(conditions) // columns)
+    figure = Figure(figsize=(4.2 * columns, 3.6 * rows), layout="constrained")
     for place, condition in enumerate(conditions, 1):
-        axes = figure.add_subplot(1, len(conditions), place)
+        axes = figure.add_subplot(rows, columns, place)
         chosen = [fact for fact in facts if fact.condition == condition]
         for fact in chosen:
             axes.plot(range(len(fact.public)), fact.public, color=_PUBLIC, alpha=0.35, linewidth=1)
