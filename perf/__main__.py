@@ -1,6 +1,13 @@
-"""Run every speed measurement and print ratios."""
+"""Run the speed measurements and print ratios: `python -m perf [guarded_loop|ledger] [part of a name]`."""
 
-from perf import guarded_loop
+import sys
+
+from perf import guarded_loop, ledger
+
+PARTS = {"guarded_loop": guarded_loop.main, "ledger": ledger.main}
 
 if __name__ == "__main__":
-    guarded_loop.main()
+    name, *rest = [*sys.argv[1:], ""]
+    for part, run in PARTS.items():
+        if name in (part, ""):
+            run(rest[0] if rest else "")

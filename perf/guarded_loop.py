@@ -11,6 +11,7 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import yaml
@@ -24,7 +25,6 @@ from subcritical.loop.options import RunOptions
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.sandbox import Limits, probe
 
-EVALUATIONS = 60
 PAIRS = 5
 DEPTH = 2
 WORK = """\
@@ -47,10 +47,22 @@ for number in range({count}):
     requests.write(json.dumps({{"op": "propose"}}) + "\\n"); requests.flush()
     if not answers.readline(): break
 """
-KINDS = {
-    "numpy only": ("import numpy", ("numpy",), 1.5),
-    "scikit-learn in the evaluator": ("import sklearn.linear_model", ("numpy",), 1.25),
-}
+
+
+class Kind(NamedTuple):
+    """What the evaluator imports, how many evaluations a run has, and the bar against an equally warm pool."""
+
+    name: str
+    imports: str
+    evaluations: int
+    warm_bar: float
+
+
+KINDS = (
+    Kind("numpy only", "import numpy", 60, 1.5),
+    Kind("scikit-learn in the evaluator", "import sklearn.linear_model", 20, 1.25),
+)
+PRELOAD = ("numpy",)
 
 
 class _Nobody:
@@ -61,11 +73,11 @@ class _Nobody:
         return 0
 
 
-def _task(directory: Path, imports: str) -> Path:
+def _task(directory: Path, kind: Kind) -> Path:
     (directory / "seed").mkdir(parents=True)
     (directory / "seed" / "solution.py").write_text("def value(x):\n    return 1\n")
-    (directory / "evaluate.py").write_text(WORK.format(imports=imports))
-    (directory / "guest.py").write_text(GUEST.format(count=EVALUATIONS))
+    (directory / "evaluate.py").write_text(WORK.format(imports=kind.imports))
+    (directory / "guest.py").write_text(GUEST.format(count=kind.evaluations))
     np.savez(directory / "public.npz", x=np.arange(3))
     settings = {
         "system": "perf",
@@ -73,20 +85,20 @@ def _task(directory: Path, imports: str) -> Path:
         "workspace": "seed",
         "artifacts": [{"path": "solution.py", "is": "code"}],
         "evaluate": {"run": "evaluate.py", "public": "public.npz"},
-        "limits": {"generations": EVALUATIONS},
+        "limits": {"generations": kind.evaluations},
         "oversight": {"review": "assumed"},
     }
     (directory / "loop.yaml").write_text(yaml.safe_dump(settings))
     return directory / "loop.yaml"
 
 
-def _guarded(directory: Path, loop_file: Path) -> None:
+def _guarded(directory: Path, loop_file: Path, kind: Kind) -> None:
     run = RunDirectory.create(directory, "guarded")
     result = run_loop(load_loop(loop_file), run, options=RunOptions(rung=probe().strongest), clock=SystemClock())
-    assert result.generations == EVALUATIONS, result
+    assert result.generations == kind.evaluations, result
 
 
-def _plain(directory: Path, loop_file: Path, preload: tuple[str, ...], *, warm: bool) -> None:
+def _plain(directory: Path, loop_file: Path, kind: Kind, *, warm: bool) -> None:
     clock, containment = SystemClock(), PlainContainment(directory)
     evaluator = {"evaluate.py": (loop_file.parent / "evaluate.py").read_bytes()}
     plan = Plan(
@@ -94,7 +106,7 @@ def _plain(directory: Path, loop_file: Path, preload: tuple[str, ...], *, warm: 
         data=loop_file.parent / "public.npz",
         module="solution",
         isolation="split",
-        preload=preload,
+        preload=PRELOAD,
         rules=Rules(),
         timeout_s=20,
         limits=Limits(),
@@ -104,7 +116,7 @@ def _plain(directory: Path, loop_file: Path, preload: tuple[str, ...], *, warm: 
         return Pair(containment, plan, number=number, split="public", clock=clock)
 
     pool = PairPool(make, evaluator=evaluator, depth=DEPTH, paused_ns=lambda: 0) if warm else None
-    for number in range(EVALUATIONS + 1):
+    for number in range(kind.evaluations + 1):
         candidate = {"solution.py": f"def value(x):\n    return {-number}\n".encode()}
         pair = pool.take() if pool else make(number)
         if not pool:
@@ -122,25 +134,28 @@ def _timed(call) -> tuple[float, float]:
     return time.perf_counter() - wall, machine_cpu_s() - cpu
 
 
-def main() -> None:
-    """Print medians of the paired ratios, wall and CPU, beside their bars."""
-    for kind, (imports, preload, bar) in KINDS.items():
-        rows = []
-        for _ in range(PAIRS):
-            with tempfile.TemporaryDirectory() as name:
-                directory = Path(name)
-                loop_file = _task(directory / "task", imports)
-                rows.append(
-                    (
-                        _timed(lambda d=directory, f=loop_file: _guarded(d / "a", f)),
-                        _timed(lambda d=directory, f=loop_file, p=preload: _plain(d / "b", f, p, warm=False)),
-                        _timed(lambda d=directory, f=loop_file, p=preload: _plain(d / "c", f, p, warm=True)),
-                    )
-                )
-        for name, place, limit in (("cold plain subprocesses", 1, 1.0), ("equally warm plain pool", 2, bar)):
+def main(only: str = "") -> None:
+    """Print medians of the paired ratios, wall and CPU, beside their bars; of kinds whose name holds `only`."""
+    for kind in KINDS:
+        if only not in kind.name:
+            continue
+        rows = [_row(kind) for _ in range(PAIRS)]
+        for name, place, limit in (("cold plain subprocesses", 1, 1.0), ("equally warm plain pool", 2, kind.warm_bar)):
             wall = statistics.median(row[0][0] / row[place][0] for row in rows)
             cpu = statistics.median(row[0][1] / row[place][1] for row in rows)
             print(
-                f"guarded loop / {name}, {kind}: wall {wall:.2f} (bar {limit}), machine CPU {cpu:.2f}; "
-                f"{PAIRS} interleaved pairs of {EVALUATIONS} evaluations of 100 ms"
+                f"guarded loop / {name}, {kind.name}: wall {wall:.2f} (bar {limit}), machine CPU {cpu:.2f}; "
+                f"{PAIRS} interleaved pairs of {kind.evaluations} evaluations of 100 ms",
+                flush=True,
             )
+
+
+def _row(kind: Kind) -> tuple[tuple[float, float], ...]:
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        loop_file = _task(directory / "task", kind)
+        return (
+            _timed(lambda: _guarded(directory / "a", loop_file, kind)),
+            _timed(lambda: _plain(directory / "b", loop_file, kind, warm=False)),
+            _timed(lambda: _plain(directory / "c", loop_file, kind, warm=True)),
+        )
