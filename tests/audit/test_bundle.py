@@ -189,6 +189,17 @@ def test_an_erased_record_is_erased_with_its_digest_kept(tmp_path):
     assert not any(b"turn 2" in data for data in files.values())
 
 
+def test_an_erased_finding_is_broken_even_with_a_valid_chain(tmp_path, monkeypatch):
+    made = BundleMaker(tmp_path)
+    finding = next(r for r in read_journal(tmp_path / "journal") if isinstance(r, Finding))
+    monkeypatch.setattr("subcritical.ledger.erasing.ERASABLE", {"finding"})
+    monkeypatch.setattr("subcritical.ledger._scan.ERASABLE", {"finding"})
+    erase(tmp_path / "journal", [finding.seq], by="operator", reason="ugly", clock=FakeClock())
+    report = verify(made.make(), policy=made.policy)
+    assert "never allowed" in as_text(report)
+    assert [error.file.split(",")[0] for error in report.broken] == ["journal/segment-000001.jsonl"]
+
+
 def test_numbering_silence_and_a_missing_end_are_named(made, tmp_path):
     text = as_text(verify(made.files, policy=made.policy))
     assert "no END" not in text

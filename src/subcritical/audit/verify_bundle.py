@@ -462,14 +462,22 @@ def entries_of_journal(files: dict[str, bytes]) -> tuple[list[bytes], int]:
                 entries += _batch_entries(run, batch, body, counts)
                 previous, batch = body["digest"], []
             else:
+                batch.append(_record(kind, payload, salt, body, where))
                 erased += kind == "erased"
-                commitment = (
-                    bytes.fromhex(body["commitment"][7:])
-                    if kind == "erased"
-                    else hashlib.sha256(salt + payload).digest()
-                )
-                batch.append((commitment, *_maker(body), body["seq"], body["time_ns"]))
     return entries, erased
+
+
+def _record(
+    kind: str, payload: bytes, salt: bytes, body: dict[str, Any], where: str
+) -> tuple[bytes, str, str, int, int]:
+    """Commitment, type, maker, number and time of a record."""
+    made, actor = _maker(body)
+    if kind not in {"record", "erased"} or (kind == "erased") != (body["record"] == "erased"):
+        raise BrokenError(where, "a line of an unexpected kind")
+    if kind == "erased" and made not in ERASABLE:
+        raise BrokenError(where, f"a {made[:40]} was erased, which is never allowed")
+    commitment = hashlib.sha256(salt + payload).digest() if salt else bytes.fromhex(body["commitment"][7:])
+    return commitment, made, actor, body["seq"], body["time_ns"]
 
 
 def _batch_entries(run: str, batch: list[Any], body: dict[str, Any], counts: dict[str, int]) -> Iterator[bytes]:
@@ -486,6 +494,8 @@ def _batch_entries(run: str, batch: list[Any], body: dict[str, Any], counts: dic
 ENTERED = {"finding", "action", "receipt", "measurement"} | {
     f"event.{kind}" for kind in ("proposal", "approval", "review", "control", "heartbeat", "end")
 }
+
+ERASABLE = {"event.proposal", "event.artifact_change", "event.message"}
 
 
 def _maker(body: dict[str, Any]) -> tuple[str, str]:
