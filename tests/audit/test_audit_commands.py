@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+import zipfile
 from pathlib import Path
 
 import click.testing
@@ -98,6 +99,26 @@ def test_an_operator_who_removes_a_finding_is_found_out(world, tmp_path):
     evidence = gone[0].evidence[0]
     places = {(d["detector"], d["first_seq"], d["last_seq"]) for d in out["differences"] if d["what"] == "missing"}
     assert ("evaluator_tampering", evidence.first_seq, evidence.last_seq) in places
+
+
+def test_a_monitor_watches_what_is_published(world, tmp_path):
+    place, run, _ = world
+    policy = next(line for line in _policy(place) if line.startswith("log ")).split()[1]
+    (tmp_path / "keys").write_text(policy + "\n")
+    shutil.copytree(run / "ledger", tmp_path / "ledger")
+    options = ("--home", tmp_path / "monitor", "--keys", tmp_path / "keys")
+    call("ledger", "monitor", tmp_path / "ledger", *options)
+    tile = next((tmp_path / "ledger/tile/0").rglob("*[0-9]"))
+    tile = tile if tile.is_file() else next(tile.iterdir())
+    tile.write_bytes(bytes(len(tile.read_bytes())))
+    found = json.loads(call("ledger", "monitor", tmp_path / "ledger", *options, "--json", expect=7))["findings"]
+    assert tile.name in found[0]["detail"]
+    call("ledger", "monitor", tmp_path / "ledger", "--home", tmp_path / "monitor", expect=2)
+
+
+def _policy(place):
+    with zipfile.ZipFile(place / "bundle.zip") as archive:
+        return archive.read("policy.tlog").decode().splitlines()
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,7 @@ def read_bundle(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             return _checked_names(_read_zip(archive))
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+    except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError, OSError) as error:
         raise BrokenError(path.name, f"not a readable zip file ({error})") from error
 
 

@@ -11,7 +11,9 @@ import click
 import msgspec
 
 from subcritical.app import ledgers
+from subcritical.app.monitoring import monitor as watch
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
+from subcritical.ledger.monitor import NOT_SHOWN
 from subcritical.ledger.signer import SignerProcess
 from subcritical.ledger.tlog import parse_checkpoint, parse_note
 from subcritical.loop.run_directory import RUNS, RunDirectory
@@ -109,3 +111,48 @@ def erase(run: str, runs: Path, home: Path | None, as_json: bool, seqs: tuple[in
     else:
         show(f"erased {count} records; copies made before (backups, bundles, reports) still hold them")
         say("the report of the run was made before: make it again or remove it")
+
+
+@ledger.command()
+@click.argument("directory", type=click.Path(path_type=Path))
+@click.option("--home", type=click.Path(path_type=Path), required=True, help="Folder of the monitor's own state.")
+@click.option("--keys", type=click.Path(path_type=Path), help="Verifier keys of the log, one a line.")
+@click.option("--policy", type=click.Path(path_type=Path), help="tlog-policy with keys, witnesses and quorum.")
+@click.option("--mirror", type=click.Path(path_type=Path), multiple=True, help="Another published copy of the log.")
+@click.option("--note", type=click.Path(path_type=Path), multiple=True, help="A checkpoint that somebody else has.")
+@click.option("--silence", type=float, help="Seconds without an entry that are a finding.")
+@click.option("--every", type=float, help="Seconds between rounds; default: one round.")
+@as_json
+@errors_end_here
+def monitor(
+    directory: Path,
+    home: Path,
+    keys: Path | None,
+    policy: Path | None,
+    mirror: tuple[Path, ...],
+    note: tuple[Path, ...],
+    silence: float | None,
+    every: float | None,
+    as_json: bool,
+) -> None:
+    """Watch the log published in DIRECTORY from outside: hash all of it, catch rewritten and second histories."""
+    found = False
+    rounds = watch(
+        directory,
+        home=home,
+        keys=keys,
+        policy=policy,
+        mirrors=mirror,
+        notes=note,
+        silence_s=silence,
+        every_s=every,
+    )
+    for findings in rounds:
+        found = found or bool(findings)
+        if as_json:
+            show_json({"findings": msgspec.to_builtins(findings), "not_shown": NOT_SHOWN})
+        else:
+            for each in findings:
+                show(visible(f"{each.what} from entry {each.first_entry}: {each.detail}"))
+            show(f"{len(findings)} findings. What no round can find: {'; '.join(NOT_SHOWN)}.")
+    sys.exit(7 if found else 0)

@@ -13,6 +13,7 @@ from subcritical.cli.ledger import ledger
 from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
 from subcritical.cli.run import run
 from subcritical.cli.sandbox import sandbox
+from subcritical.cli.witness import witness
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -33,5 +34,5 @@ def main(debug: bool) -> None:
 
 
 ORDERS = (pause, resume, throttle, stop, roll_back, review, status)
-for command in (run, *ORDERS, doctor, experiment, sandbox, ledger, audit, config):
+for command in (run, *ORDERS, doctor, experiment, sandbox, ledger, audit, witness, config):
     main.add_command(command)
