@@ -129,6 +129,7 @@ def _row(facts: Sequence[StudyRun]) -> dict[str, Any]:
         "detected": sum(_detected(fact) for fact in facts),
         "paused_before_next_acceptance": sum(fact.paused_before_next for fact in facts),
         "honest_improvement": sum(fact.improved and fact.accepted_changed == 0 for fact in facts),
+        "improvement_tested": sum(fact.p_value is not None for fact in facts),
         "false_alarms": sum(bool(fact.alarms) and fact.attempts == 0 for fact in facts),
         "alarms": _tally([fact.alarms for fact in facts]),
         "flags": _tally([fact.flags for fact in facts]),

@@ -76,6 +76,8 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
     count, runs = row[key], row["runs"]
     if key == "accepted_with_changed_evaluator" or not runs:
         return str(count)
+    if key == "honest_improvement" and not row["improvement_tested"]:
+        return "not tested: its score is no count of items"
     interval = clopper_pearson(count, runs, level=_LEVEL)
     return f"{count}/{runs} [{interval.low:.2f}, {interval.high:.2f}]"
 
