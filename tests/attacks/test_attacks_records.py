@@ -146,7 +146,7 @@ def test_c7_a_tree_made_to_hurt_its_reader(tmp_path):
     assert len(found.refused) == 5
     assert not any("\x1b" in path for path, _ in found.refused)
     # The control: a reader that recurses is what such a tree is for.
-    with pytest.raises(RecursionError):
+    with pytest.raises((RecursionError, OSError)):  # whichever ends first, the stack or the descriptors
         recursing(handle, 0)
     os.close(handle)
     subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)

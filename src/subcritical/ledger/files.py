@@ -101,7 +101,7 @@ class OsFiles:
         """Make `directory` (0700) and its missing parents; sync each parent that got a new name."""
         missing = [path for path in (directory, *directory.parents) if not path.exists()]
         for path in reversed(missing):
-            path.mkdir(mode=_OWNER_DIRECTORY)
+            path.mkdir(mode=_OWNER_DIRECTORY, exist_ok=True)  # another process may have been faster
             self.sync_directory(path.parent)
         if not missing:
             directory.chmod(_OWNER_DIRECTORY)
