@@ -179,6 +179,16 @@ def test_nothing_there(tmp_path):
             use()
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_a_journal_of_another_version_is_named_as_that_and_not_as_damage(directory, number):
+    lines = segment(directory).read_bytes().splitlines(keepends=True)
+    head = json.loads(lines[0])["segment"] | {"format": number}
+    lines[0] = reframed(json.dumps(head).encode(), b"segment")
+    segment(directory).write_bytes(b"".join(lines))
+    problem = refused(directory, f"of format {number}, this program reads 2: read it with the version that wrote it")
+    assert (problem.seq, "damaged" in problem.what) == (1, False)
+
+
 def test_creation_cut_off_says_what_to_do(tmp_path):
     (tmp_path / "segment-000001.jsonl").write_bytes(b'{"crc":"')
     refused(tmp_path, "remove the directory and start again")

@@ -76,7 +76,7 @@ def _records(segments: Mapping[str, bytes]) -> list[Record]:
 
 def _read(target: Path) -> dict[str, bytes] | Report:
     if not target.exists():
-        raise InputError(f"{target}: there is no such bundle")
+        raise InputError(f"{target}: there is no such bundle; `subcritical audit bundle RUN -o FILE` writes one")
     try:
         return read_bundle(target)
     except BrokenError as error:

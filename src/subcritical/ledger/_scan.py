@@ -190,7 +190,11 @@ class Scan:
             raise _Bad(0, "no valid first line", torn=True)
         head = _decode(parsed.payload, _frame.Segment, 0)
         if head.format != _frame.FORMAT:
-            raise _Bad(0, f"format {head.format}, this program reads {_frame.FORMAT}", torn=False)
+            raise LedgerError(
+                f"the journal in {self._directory} is of format {head.format}, this program reads {_frame.FORMAT}: "
+                "read it with the version that wrote it",
+                seq=1,
+            )
         if index == 1:
             self.run, self.digest = head.run, _genesis(head.run)
         expected = _frame.Segment(format=_frame.FORMAT, run=self.run, first=self.last_seq + 1, previous=self.digest)

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import base64
-import os
 import secrets
-import stat
 from pathlib import Path
 
 import msgspec
 
 from subcritical.errors import InputError, LedgerError
-from subcritical.ledger.files import OsFiles, store
+from subcritical.ledger.files import OsFiles, read_secret, store
 from subcritical.ledger.tlog import Cosigner, FormatError, KeyType
 
 KEYS, SEEN, EVIDENCE = "cosigner-keys.json", "seen", "evidence"
 OURS = frozenset({KEYS, f"{KEYS}.new", SEEN, EVIDENCE})
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _SEED_BYTES = 32
 _NAME_BYTES_MAX = 255
-_BYTES_MAX = 64 << 10
 
 
 class _Seeds(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -74,13 +70,7 @@ def _pair(seeds: _Seeds) -> tuple[Cosigner, Cosigner]:
 
 
 def _read(path: Path) -> _Seeds:
-    with OsFiles().reader(path) as stream:
-        status = os.fstat(stream.fileno())
-        data = stream.read(_BYTES_MAX)
-    if status.st_uid != os.geteuid() or status.st_mode & _OTHERS:
-        raise LedgerError(
-            f"witness keys {path}: others may read or own them, so they prove nothing any more; make a new home"
-        )
+    data = read_secret(path, "witness keys", "make a new home")
     try:
         seeds = msgspec.json.decode(data, type=_Seeds)
         _pair(seeds)

@@ -8,6 +8,9 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from subcritical.errors import LedgerError
+
+_SECRET_BYTES_MAX = 64 << 10
 _OWNER_FILE = 0o600
 _OWNER_DIRECTORY = 0o700
 _GUARDED = os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -199,6 +202,26 @@ class _OsFile:
     def close(self) -> None:
         """Close without syncing."""
         os.close(self._descriptor)
+
+
+def read_secret(path: Path, what: str, instead: str) -> bytes:
+    """Content of a small file that its owner alone can read.
+
+    Args:
+        path: The file, up to 64 KiB.
+        what: For the message, such as `log key`.
+        instead: What to do where others can read it, for the message.
+
+    Raises:
+        LedgerError: Others may read or own it: what they could copy proves nothing any more.
+        OSError: It cannot be read.
+    """
+    with OsFiles().reader(path) as stream:
+        status = os.fstat(stream.fileno())
+        data = stream.read(_SECRET_BYTES_MAX)
+    if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise LedgerError(f"{what} {path}: others may read or own it, so it proves nothing any more; {instead}")
+    return data
 
 
 def store(files: FileLayer, path: Path, content: bytes) -> None:

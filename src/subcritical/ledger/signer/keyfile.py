@@ -10,16 +10,12 @@ import base64
 import contextlib
 import os
 import secrets
-import stat
 from pathlib import Path
 
 import msgspec
 
 from subcritical.errors import LedgerError
-from subcritical.ledger.files import OsFiles, store
-
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_BYTES_MAX = 64 << 10
+from subcritical.ledger.files import OsFiles, read_secret, store
 
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -90,14 +86,7 @@ class Keys:
 
 
 def _read(path: Path) -> tuple[bytes, ...]:
-    with OsFiles().reader(path) as stream:
-        status = os.fstat(stream.fileno())
-        data = stream.read(_BYTES_MAX)
-    if status.st_uid != os.geteuid() or status.st_mode & _OTHERS:
-        raise LedgerError(
-            f"log key {path}: others may read or own it, so it proves nothing any more; "
-            "move it away and let a new one be made"
-        )
+    data = read_secret(path, "log key", "move it away and let a new one be made")
     try:
         stored = msgspec.json.decode(data, type=_Stored)
         seeds = tuple(base64.b64decode(text, validate=True) for text in stored.seeds)
