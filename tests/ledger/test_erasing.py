@@ -37,7 +37,7 @@ def log_of(directory):
     return [
         entry
         for committed in Scan(directory, OsFiles())
-        for _, entry in numbering.entries("r", committed.batch, committed.records, committed.commitments)
+        for _, _, entry in numbering.entries("r", committed.batch, committed.records, committed.commitments)
     ]
 
 

@@ -13,12 +13,14 @@ from subcritical.clock import Clock, SystemClock
 from subcritical.errors import InputError
 from subcritical.ids import Ids
 from subcritical.ledger import read_journal, verify_journal
+from subcritical.ledger.notary import Notary, Said
+from subcritical.ledger.proofs import PROOFS, SUFFIX
 from subcritical.loop.assembly import run_loop
 from subcritical.loop.loopfile import Loop, load_loop
 from subcritical.loop.options import RunOptions
 from subcritical.loop.outcome import Progress, Result
 from subcritical.loop.run_directory import RunDirectory
-from subcritical.report import RunFacts
+from subcritical.report import RunFacts, SignedLog
 from subcritical.sandbox import Rung, probe
 from subcritical.schema import Action, Finding, Measurement, Order, Receipt, Record, Severity
 from subcritical.tripwires import BY_PREFIX
@@ -81,8 +83,21 @@ def run_system(
         directory.remember(loop_file)
     started(directory, chosen)
     options = RunOptions(rung=chosen, wait_when_paused=wait_when_paused, resume=resume is not None, seed=seed)
-    result = run_loop(loop, directory, options=options, clock=clock, progress=progress)
-    return conclude(directory, loop, result, chosen, fail_on=fail_on)
+    notary = Notary(directory.journal, directory.ledger)
+    try:
+        if resume:
+            notary.wait_until_checked()  # a record that was rolled back is not gone on with
+        result = run_loop(
+            loop,
+            directory,
+            options=options,
+            clock=clock,
+            progress=progress,
+            beside=lambda pipeline: notary.watched(lambda why: pipeline.stand_still(f"the log is not signed: {why}")),
+        )
+    finally:
+        signed = notary.close()
+    return conclude(directory, loop, result, chosen, signed, fail_on=fail_on)
 
 
 def choose_rung(minimum: Rung, *, allow_rung: Rung | None, exactly: Rung | None) -> Rung:
@@ -108,8 +123,10 @@ def choose_rung(minimum: Rung, *, allow_rung: Rung | None, exactly: Rung | None)
     return chosen
 
 
-def conclude(directory: RunDirectory, loop: Loop, result: Result, rung: Rung, *, fail_on: Severity) -> Ran:
-    """Write the report and the summary of a run that has ended."""
+def conclude(
+    directory: RunDirectory, loop: Loop, result: Result, rung: Rung, signed: Said, *, fail_on: Severity
+) -> Ran:
+    """Write the report and the summary of a run that has ended, and whose log was signed."""
     records = list(read_journal(directory.journal))
     check = verify_journal(directory.journal)
     facts = RunFacts(
@@ -121,6 +138,15 @@ def conclude(directory: RunDirectory, loop: Loop, result: Result, rung: Rung, *,
         review_cycle=_review_cycle(loop),
         journal_path=str(directory.journal),
         journal=check,
+        log=SignedLog(
+            origin=signed.origin,
+            size=signed.size,
+            root=signed.root,
+            not_signed=signed.refused,
+            proofs={
+                int(path.stem): f"ledger/proofs/{path.name}" for path in directory.ledger.glob(f"proofs/*{SUFFIX}")
+            },
+        ),
     )
     measured = {record.name: record for record in records if isinstance(record, Measurement)}
     summary = {
@@ -134,13 +160,19 @@ def conclude(directory: RunDirectory, loop: Loop, result: Result, rung: Rung, *,
         **_growth(measured, "k"),
         **_growth(measured, "gain_ratio"),
         "journal": {"events": check.records, "path": str(directory.journal), "intact": not check.problems},
+        "log": {
+            "origin": signed.origin,
+            "size": signed.size,
+            "root": signed.root,
+            "not_signed": signed.refused or None,
+        },
         "report": str(directory.report),
     }
     title = loop.settings.system
     directory.report.write_text(report.render_html(records, title=title, facts=facts), encoding="utf-8")
     directory.summary.write_bytes(msgspec.json.format(msgspec.json.encode(summary)))
     text = report.render_text(records, title=title, facts=facts)
-    code = _exit_code(result, records, broken=bool(check.problems), fail_on=fail_on)
+    code = _exit_code(result, records, broken=bool(check.problems or signed.refused), fail_on=fail_on)
     return Ran(summary=summary, text=text, exit_code=code, report=directory.report)
 
 

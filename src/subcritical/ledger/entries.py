@@ -13,7 +13,7 @@ from 1. What the numbers do *not* show: a record that its maker never wrote; for
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from subcritical.canonical import canonical_json
 from subcritical.ledger._frame import Batch
@@ -64,6 +64,14 @@ def _measure(record: Measurement) -> str:
     return f"measure {record.name}"
 
 
+class Entry(NamedTuple):
+    """An entry with its type and the number of the record it is about (a batch's: its last)."""
+
+    seq: int
+    type: str
+    data: bytes
+
+
 class Numbering:
     """Counts entries by actor. One per log, fed with every batch in order."""
 
@@ -71,10 +79,8 @@ class Numbering:
         """Nothing counted."""
         self._counts: dict[str, int] = {}
 
-    def entries(
-        self, run: str, batch: Batch, records: Sequence[Record], commitments: Sequence[bytes]
-    ) -> list[tuple[int, bytes]]:
-        """Entries of a committed batch, each with the number of the record it is about (the batch's: its last)."""
+    def entries(self, run: str, batch: Batch, records: Sequence[Record], commitments: Sequence[bytes]) -> list[Entry]:
+        """Entries of a committed batch, in order."""
         made = []
         for record, commitment in zip(records, commitments, strict=True):
             kind = type_of(record)
@@ -84,11 +90,12 @@ class Numbering:
                     "seq": record.seq,
                     "time_ns": str(record.time_ns),  # beyond 2^53: not an exact JSON number
                 }
-                made.append((record.seq, self._entry(run, kind, actor_of(record), fields)))
+                made.append(self._entry(record.seq, run, kind, actor_of(record), fields))
         fields = {"digest": batch.digest, "first": batch.first, "last": batch.last}
-        made.append((batch.last, self._entry(run, "batch", JOURNAL, fields)))
+        made.append(self._entry(batch.last, run, "batch", JOURNAL, fields))
         return made
 
-    def _entry(self, run: str, kind: str, actor: str, fields: dict[str, Any]) -> bytes:
+    def _entry(self, seq: int, run: str, kind: str, actor: str, fields: dict[str, Any]) -> Entry:
         number = self._counts[actor] = self._counts.get(actor, 0) + 1
-        return canonical_json({"actor": actor, "number": number, "run": run, "type": kind, "v": VERSION, **fields})
+        data = canonical_json({"actor": actor, "number": number, "run": run, "type": kind, "v": VERSION, **fields})
+        return Entry(seq, kind, data)

@@ -6,6 +6,7 @@ checkpoint is signed only over what the journal has on disk.
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 from subcritical.errors import LedgerError
@@ -28,7 +29,10 @@ class RunLog:
     Attributes:
         tree: The tree over all entries followed so far.
         entries: The entries themselves, in order.
+        types: The type of each.
         seqs: For each entry the number of the record it is about.
+        durable: Size of the log whose records the writer has acknowledged as on disk. What lies behind it can still be
+            lost in a power cut, so a log that is still written must not be signed beyond it.
         erased: How many records were erased.
     """
 
@@ -46,6 +50,9 @@ class RunLog:
         self._numbering = Numbering()
         self.tree = Tree()
         self.entries: list[bytes] = []
+        self.types: list[str] = []
+        self.durable = 0
+        self._unacknowledged: deque[tuple[int, int]] = deque()
         self.seqs: list[int] = []
         self.erased = 0
 
@@ -81,12 +88,17 @@ class RunLog:
         before = self.tree.size
         for committed in self._scan.more():
             self.erased += sum(isinstance(record, Erased) for record in committed.records)
-            for seq, entry in self._numbering.entries(
+            for entry in self._numbering.entries(
                 self._scan.run, committed.batch, committed.records, committed.commitments
             ):
-                self.tree.append(leaf_hash(entry))
-                self.entries.append(entry)
-                self.seqs.append(seq)
+                self.tree.append(leaf_hash(entry.data))
+                self.entries.append(entry.data)
+                self.types.append(entry.type)
+                self.seqs.append(entry.seq)
+            self._unacknowledged.append((committed.batch.last, self.tree.size))
+        mark = self._scan.mark  # None while it is being overwritten: the next call sees it
+        while mark is not None and self._unacknowledged and self._unacknowledged[0][0] <= mark.last:
+            self.durable = self._unacknowledged.popleft()[1]
         return self.tree.size - before
 
     def continues(self, size: int, root: bytes) -> None:
@@ -107,8 +119,12 @@ class RunLog:
                 seq=1,
             )
 
-    def seal(self, signer: Signer) -> bytes:
+    def seal(self, signer: Signer, size: int | None = None) -> bytes:
         """Have the log as followed so far signed.
+
+        Args:
+            signer: Signs.
+            size: Only its first so many entries; all by default, which is for a journal that nobody writes any more.
 
         Returns:
             The signed checkpoint.
@@ -116,6 +132,8 @@ class RunLog:
         Raises:
             LedgerError: Something longer or something else was signed before, or the signer refuses.
         """
-        size, root = signer.last(self.origin)
-        self.continues(size, root)
-        return signer.sign(self.origin, self.tree.size, self.tree.root(), self.tree.consistency_proof(size))
+        size = self.tree.size if size is None else size
+        last, root = signer.last(self.origin)
+        self.continues(last, root)
+        size = max(size, last)
+        return signer.sign(self.origin, size, self.tree.root(size), self.tree.consistency_proof(last, size))

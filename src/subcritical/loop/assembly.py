@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import msgspec
@@ -42,8 +43,17 @@ def run_loop(
     options: RunOptions,
     clock: Clock,
     progress: Callable[[Progress], None] = lambda _: None,
+    beside: Callable[[Pipeline], AbstractContextManager[None]] = lambda _: contextlib.nullcontext(),
 ) -> Result:
     """Run one loop to its end, contained and recorded.
+
+    Args:
+        loop: What to run.
+        directory: Where it is recorded.
+        options: How.
+        clock: The source of time.
+        progress: Called after every generation.
+        beside: What is in force while guests and evaluations run, such as a watch that can make the run stand still.
 
     Raises:
         ConfigError: The loop file names something that is not there.
@@ -68,6 +78,7 @@ def run_loop(
         # Ended in this order: guests and evaluations are gone before the record is closed.
         stack.callback(pipeline.close)
         stack.callback(containment.close)
+        stack.enter_context(beside(pipeline))
         stack.enter_context(ControlServer(pipeline, directory.path, guest_groups=containment.groups))
         judge = make_judge(loop, containment, evaluator, options, clock)
         stack.callback(judge.close)

@@ -382,12 +382,15 @@ class Pipeline:
             self._journal_failed(error)
             raise
 
-    def _journal_failed(self, error: Exception) -> None:
-        """What cannot be recorded must not happen: stand still until a person has looked."""
+    def stand_still(self, why: str) -> None:
+        """Pause by the supervisor's own decision, until a person has looked: something it relies on has failed."""
         if self.state not in (*_GONE, *_HELD):
-            self._by_itself(Order.PAUSE, "pipeline", f"the journal cannot be written: {visible(str(error), 300)}")
+            self._by_itself(Order.PAUSE, "pipeline", visible(why, 400))
+
+    def _journal_failed(self, error: Exception) -> None:
+        """What cannot be recorded must not happen."""
+        self.stand_still(f"the journal cannot be written: {error}")
 
     def _pulse_crashed(self, error: Exception) -> None:
         """Nobody watches for silence any more."""
-        if self.state not in (*_GONE, *_HELD):
-            self._by_itself(Order.PAUSE, "pipeline", f"the pulse crashed: {type(error).__name__}")
+        self.stand_still(f"the pulse crashed: {type(error).__name__}")

@@ -84,6 +84,8 @@ def _notices(story: Story, facts: RunFacts) -> Markup:
     if facts.journal is not None and not facts.journal.ok:
         problem = facts.journal.problems[0]
         said.append(_notice("bad", "The journal is damaged.", f"{problem.place}: {problem.what}"))
+    if facts.log is not None and facts.log.not_signed:
+        said.append(_notice("bad", "The end of the record is not signed.", facts.log.not_signed))
     if story.dropped_events:
         what = f"{count(story.dropped_events, 'event')} could not be delivered."
         said.append(_notice("bad", what, "What they said is unknown."))
@@ -190,10 +192,15 @@ def journal_section(story: Story, facts: RunFacts) -> Markup:
             )
         )
         rows.append(("end of the chain", element("code", foreign(check.digest or NONE, 100))))
+    if facts.log is not None:
+        rows.append(("signed log", foreign(facts.log.origin or NONE, 200)))
+        rows.append(("signed entries", Markup(f"{facts.log.size:,}")))
+        rows.append(("root", element("code", foreign(facts.log.root or NONE, 100))))
     lead = element(
         "p",
-        "Numbers such as #17 are records of this journal. Its chain of digests shows accidents and partial changes; "
-        "whoever may write the directory can rebuild all of it, which only a digest kept elsewhere can show.",
+        "Numbers such as #17 are records of this journal. Its chain of digests shows accidents and partial changes, "
+        "the signed log every change after the signature. Whoever holds the log's key can sign a second history, "
+        "which only a checkpoint kept elsewhere, or a witness, can show.",
         class_="soft lead",
     )
     listed = joined(*(joined(element("dt", name), element("dd", value)) for name, value in rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from subcritical.report._figures import NONE, count, duration, interval, milliseconds, moment, number, percent
 from subcritical.report._markup import Markup, element, foreign, foreign_lines, joined
@@ -43,19 +43,20 @@ def severity_cell(severity: Severity) -> Markup:
     return element("span", icon, severity.value, class_=f"severity {severity.value}")
 
 
-def findings_section(story: Story) -> Markup:
-    """Findings on the time axis and as a table, gravest first."""
+def findings_section(story: Story, proofs: Mapping[int, str]) -> Markup:
+    """Findings on the time axis and as a table, gravest first, each with the place of its inclusion proof."""
     if story.findings:
         ordered = sorted(story.findings, key=lambda finding: (-finding.severity.rank, finding.seq))
         heads = [("severity", ""), ("finding", "wide"), ("evidence", "text"), ("generation", "num")]
-        listed = table(heads, [_finding(finding) for finding in ordered[:ROWS_MAX]], len(ordered))
+        rows = [_finding(finding, proofs.get(finding.seq)) for finding in ordered[:ROWS_MAX]]
+        listed = table(heads, rows, len(ordered))
     else:
         said = f"0 findings in {count(story.events, 'event')}."
         listed = element("p", said, class_="empty")
     return section("findings", "What happened, and what was found", timeline(story), listed)
 
 
-def _finding(finding: Finding) -> Markup:
+def _finding(finding: Finding, proof: str | None) -> Markup:
     technique = f" · {finding.technique}" if finding.technique else ""
     change = f" · change: {finding.change}" if finding.change else ""
     origin = f"{finding.detector} {finding.version}{technique}{change}"
@@ -71,9 +72,13 @@ def _finding(finding: Finding) -> Markup:
     return row(
         (severity_cell(finding.severity), ""),
         (what, ""),
-        (_evidence(finding.evidence), ""),
+        (joined(_evidence(finding.evidence), _proof(finding.seq, proof)), ""),
         (str(finding.generation), "num"),
     )
+
+
+def _proof(seq: int, proof: str | None) -> Markup | None:
+    return element("a", f"proof of #{seq}", href=proof) if proof else None
 
 
 def _fact(value: float | str | bool | None) -> str:

@@ -50,7 +50,7 @@ def render_html(records: Sequence[Record], *, title: str, facts: RunFacts | None
         opening(story, facts, title),
         links,
         section("scores", "Scores", score_chart(story)),
-        findings_section(story),
+        findings_section(story, facts.log.proofs if facts.log else {}),
         actions_section(story),
         measurements_section(story),
         attempts_section(story),

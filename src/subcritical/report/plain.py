@@ -106,4 +106,7 @@ def _containment(facts: RunFacts) -> list[str]:
     if facts.journal_path:
         state = "not checked" if facts.journal is None else "intact" if facts.journal.ok else "DAMAGED"
         lines.append(f"journal {facts.journal_path}: {state}")
+    if facts.log is not None:
+        state = f"NOT SIGNED TO ITS END: {facts.log.not_signed}" if facts.log.not_signed else "signed to its end"
+        lines.append(f"log {facts.log.origin or 'unknown'}: {facts.log.size:,} entries, {state}")
     return lines
