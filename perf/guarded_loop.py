@@ -73,7 +73,8 @@ class _Nobody:
         return 0
 
 
-def _task(directory: Path, kind: Kind) -> Path:
+def make_task(directory: Path, kind: Kind) -> Path:
+    """A loop file, and beside it all that it names."""
     (directory / "seed").mkdir(parents=True)
     (directory / "seed" / "solution.py").write_text("def value(x):\n    return 1\n")
     (directory / "evaluate.py").write_text(WORK.format(imports=kind.imports))
@@ -153,7 +154,7 @@ def main(only: str = "") -> None:
 def _row(kind: Kind) -> tuple[tuple[float, float], ...]:
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
-        loop_file = _task(directory / "task", kind)
+        loop_file = make_task(directory / "task", kind)
         return (
             _timed(lambda: _guarded(directory / "a", loop_file, kind)),
             _timed(lambda: _plain(directory / "b", loop_file, kind, warm=False)),

@@ -7,7 +7,7 @@ import hashlib
 from subcritical.clock import FakeClock
 from subcritical.ledger import Journal
 from subcritical.ledger.signer import SigningState
-from subcritical.ledger.signer.serving import signed_manifest
+from subcritical.ledger.signer.serving import signed_manifest, signed_statement
 from subcritical.ledger.tlog import Checkpoint, LogSigner
 from subcritical.schema import Finding, Heartbeat, Message, Severity
 
@@ -33,6 +33,9 @@ class DirectSigner:
 
     def sign_manifest(self, origin, digest):
         return signed_manifest(LogSigner(origin, self.seed), origin, bytes.fromhex(digest))
+
+    def sign_statement(self, origin, payload):
+        return signed_statement(LogSigner(origin, self.seed), payload)
 
 
 def write_batches(journal: Journal, batches: int, *, each: int = 3, text: str = "turn") -> None:

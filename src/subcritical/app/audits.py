@@ -6,30 +6,69 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from subcritical.app.ledgers import witnessed_checkpoint
+from subcritical.app.policies import read_policy
 from subcritical.audit import Replay, make_bundle, pack, replay_journal
-from subcritical.audit.bundle import ManifestSigner
+from subcritical.audit.challenge import Scorecard, scorecard_statement
+from subcritical.audit.challenge import challenge as run_challenge
 from subcritical.audit.detector_list import list_detectors, read_list
+from subcritical.audit.statements import signed
 from subcritical.audit.verify_bundle import BrokenError, Report, read_bundle
 from subcritical.audit.verify_bundle import verify as verify_files
 from subcritical.errors import InputError, LedgerError
 from subcritical.ledger import read_journal
+from subcritical.ledger.signer import AuditSigner
 from subcritical.loop.assembly import detector_settings
 from subcritical.loop.loopfile import load_loop
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.schema import Record
 
+SCORECARDS = "subcritical/scorecards"
+"""Name under which the log's key signs scorecards."""
 
-def bundle(run: RunDirectory, target: Path, signer: ManifestSigner, *, with_journal: bool = True) -> int:
+
+def bundle(
+    run: RunDirectory, target: Path, signer: AuditSigner, *, with_journal: bool = True, policy: Path | None = None
+) -> int:
     """Write the bundle of a run; how many files it has.
+
+    Args:
+        run: The run.
+        target: New folder, or a file that ends in `.zip`.
+        signer: Signs checkpoint, statements and list of files.
+        with_journal: Whether the records leave the house.
+        policy: Keys and quorum to state; the published checkpoint must meet it already.
 
     Raises:
         InputError: The target exists.
-        LedgerError: The record is damaged or was rewritten.
+        LedgerError: The record is damaged or was rewritten, or the published checkpoint does not meet the policy.
     """
     settings = detector_settings(load_loop(run.original_loop_file()).settings)
-    files = make_bundle(run.journal, signer=signer, detectors=list_detectors(settings), with_journal=with_journal)
+    files = make_bundle(
+        run.journal,
+        signer=signer,
+        detectors=list_detectors(settings),
+        checkpoint=witnessed_checkpoint(run, policy) if policy is not None else None,
+        policy=read_policy(policy) if policy is not None else None,
+        with_journal=with_journal,
+    )
     pack(files, target)
     return len(files)
+
+
+def challenge(cases: Path, target: Path, signer: AuditSigner) -> Scorecard:
+    """Run the detectors on an auditor's cases and write the signed scorecard.
+
+    Raises:
+        InputError: No cases, or the target exists.
+        SourceError: A case is not what it should be.
+        LedgerError: The signer refuses.
+    """
+    if target.exists():
+        raise InputError(f"{target} exists; name a new file")
+    card = run_challenge(cases)
+    target.write_bytes(signed(scorecard_statement(card), SCORECARDS, signer))
+    return card
 
 
 def verify(target: Path, policy: Path | None, seen: Path | None, silence_s: float) -> Report:

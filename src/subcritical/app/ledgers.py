@@ -9,14 +9,19 @@ from typing import Any
 
 import msgspec
 
+from subcritical.app.policies import read_policy
 from subcritical.clock import SystemClock
-from subcritical.errors import InputError, LedgerError
-from subcritical.ledger import erase, verify_journal
+from subcritical.errors import ConfigError, InputError, LedgerError, SourceError
+from subcritical.ledger import Journal, erase, read_journal, type_of, verify_journal
+from subcritical.ledger.entries import END
+from subcritical.ledger.proofs import proof_of
 from subcritical.ledger.publication import Publication
 from subcritical.ledger.run_log import RunLog
-from subcritical.ledger.signer import Signer
-from subcritical.ledger.tlog import TlogProof, format_tlog_proof, open_note, parse_checkpoint
+from subcritical.ledger.signer import Signer, SignerProcess
+from subcritical.ledger.tlog import VerifierKey, open_note, parse_checkpoint, parse_note
+from subcritical.ledger.witness_client import ContradictionError, collect
 from subcritical.loop.run_directory import RunDirectory
+from subcritical.schema import Control
 
 
 class LedgerCheck(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,16 +47,91 @@ def followed(run: RunDirectory) -> RunLog:
     return log
 
 
-def seal(run: RunDirectory, signer: Signer) -> bytes:
-    """Have the run's log signed and publish it below the run's directory. Returns the signed checkpoint.
+class Sealed(msgspec.Struct, frozen=True, kw_only=True):
+    """A signed checkpoint, who of a policy's witnesses cosigned it, and why others did not."""
+
+    note: bytes
+    cosigned: tuple[str, ...] = ()
+    unanswered: tuple[str, ...] = ()
+
+
+def seal(run: RunDirectory, signer: Signer, policy: Path | None = None) -> Sealed:
+    """Have the run's log signed, and cosigned by a policy's witnesses, and publish it below the run's directory.
 
     Raises:
-        LedgerError: It is damaged, or does not continue what was signed before.
+        ConfigError: The policy cannot be read.
+        LedgerError: The record is damaged, does not continue what was signed before, or (`ContradictionError`) not what
+            a witness has seen: nothing is published then.
+        SourceError: Too few witnesses answered; what there is was published.
     """
+    trusted = read_policy(policy) if policy is not None else None
     log = followed(run)
     note = log.seal(signer)
-    Publication(run.ledger).publish(log.tree, log.entries, note)
+    if trusted is None:
+        Publication(run.ledger).publish(log.tree, log.entries, note)
+        return Sealed(note=note)
+    if signer.key(log.origin) not in [each.key for each in trusted.logs]:
+        raise ConfigError(
+            "it does not name the key of this log; `subcritical ledger key RUN` prints it", path=str(policy)
+        )
+    collected = collect(note, log.tree, trusted)
+    against = [each for each in collected.unanswered if each.contradicted]
+    if against:
+        raise ContradictionError("; ".join(each.why for each in against))
+    Publication(run.ledger).publish(log.tree, log.entries, collected.note)
+    sealed = Sealed(
+        note=collected.note,
+        cosigned=collected.cosigned,
+        unanswered=tuple(f"{', '.join(each.names)}: {each.why}" for each in collected.unanswered),
+    )
+    try:
+        trusted.check(collected.note)
+    except LedgerError as error:
+        why = "; ".join(sealed.unanswered) or "all witnesses with an address answered"
+        raise SourceError(f"{error} ({why}); published with the cosignatures there are, try again later") from error
+    return sealed
+
+
+def witnessed_checkpoint(run: RunDirectory, policy: Path) -> bytes:
+    """The published checkpoint, which covers the whole record and meets a policy.
+
+    Raises:
+        LedgerError: It does not.
+    """
+    note, log = Publication(run.ledger).checkpoint(), followed(run)
+    again = f"`subcritical ledger seal {run.run} --policy {policy}` first"
+    if note is None or parse_checkpoint(parse_note(note).text).size != log.tree.size:
+        raise LedgerError(f"the published checkpoint does not cover the record to its end: {again}")
+    try:
+        read_policy(policy).check(note)
+    except LedgerError as error:
+        raise LedgerError(f"{error}: {again}") from error
     return note
+
+
+def rotate(run: RunDirectory, signer: SignerProcess, *, by: str, reason: str) -> VerifierKey:
+    """Use a new log key from now on, record that in the run's journal, and sign the log with the new key.
+
+    The statement that names the new key is signed by the old one and is part of the record. It helps people who held
+    the old key to believe in the new one; it helps nobody if the old key was stolen.
+
+    Raises:
+        InputError: Nobody is named.
+        LedgerError: The record is damaged or written by another process, or the signer refuses.
+    """
+    if not by.strip():
+        raise InputError("a new key needs the name of whoever orders it")
+    log = followed(run)
+    ends = [record for record in read_journal(run.journal) if type_of(record) == END]
+    with Journal.open(run.journal, SystemClock()) as journal:
+        log.seal(signer)  # by the old key, so that both have signed a part of the same log
+        key, statement = signer.rotate(log.origin)
+        order = Control(order="rotate_log_key", by=by, reason=f"{reason}\n{statement.decode()}")
+        journal.event(order, producer="ledger", generation=0)
+        if ends:
+            journal.append(ends[-1])
+    seal(run, signer)
+    return key
 
 
 def verify(run: RunDirectory, signer: Signer) -> LedgerCheck:
@@ -123,10 +203,7 @@ def prove(run: RunDirectory, seq: int, signer: Signer) -> tuple[bytes, bytes]:
         raise InputError(
             f"record {seq} has no entry of its own; `subcritical ledger show {run.run}` lists those that have"
         ) from error
-    proof = TlogProof(
-        index=index, hashes=tuple(log.tree.inclusion_proof(index)), checkpoint=log.seal(signer), extra=None
-    )
-    return log.entries[index], format_tlog_proof(proof)
+    return log.entries[index], proof_of(log, index, log.seal(signer))
 
 
 def erase_records(run: RunDirectory, numbers: Collection[int], *, by: str, reason: str) -> int:

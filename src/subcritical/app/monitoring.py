@@ -6,14 +6,12 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from subcritical.app.policies import read_policy
 from subcritical.clock import SystemClock
-from subcritical.errors import ConfigError, InputError, LedgerError
-from subcritical.ledger.files import OsFiles
+from subcritical.errors import InputError
 from subcritical.ledger.log_keys import read_log_keys
 from subcritical.ledger.monitor import Monitor, MonitorFinding
-from subcritical.ledger.tlog import Policy, PolicyLog, parse_policy
-
-_POLICY_BYTES_MAX = 1 << 20
+from subcritical.ledger.tlog import Policy, PolicyLog
 
 
 def monitor(
@@ -47,7 +45,7 @@ def monitor(
         raise InputError("monitor: give either a file of the log's keys or a policy file")
     if every_s is not None and not every_s > 0:
         raise InputError(f"monitor: {every_s} s between rounds; give more than 0")
-    trusted = _policy(policy) if policy is not None else _only_keys(keys)
+    trusted = read_policy(policy) if policy is not None else _only_keys(keys)
     watch = Monitor(home, directory, trusted, SystemClock(), mirrors=mirrors, silence_s=silence_s)
     return _rounds(watch, notes, every_s)
 
@@ -61,13 +59,3 @@ def _rounds(watch: Monitor, notes: Sequence[Path], every_s: float | None) -> Ite
 
 def _only_keys(path: Path | None) -> Policy:
     return Policy(tuple(PolicyLog(key) for key in read_log_keys(path)) if path is not None else (), (), (), None)
-
-
-def _policy(path: Path) -> Policy:
-    try:
-        with OsFiles().reader(path) as stream:
-            return parse_policy(stream.read(_POLICY_BYTES_MAX + 1))
-    except OSError as error:
-        raise ConfigError(f"policy: {error.strerror or error}", path=str(path)) from error
-    except LedgerError as error:
-        raise ConfigError(str(error), path=str(path)) from error

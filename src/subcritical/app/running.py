@@ -144,7 +144,8 @@ def conclude(
             root=signed.root,
             not_signed=signed.refused,
             proofs={
-                int(path.stem): f"ledger/proofs/{path.name}" for path in directory.ledger.glob(f"proofs/*{SUFFIX}")
+                int(path.stem): f"{directory.ledger.name}/{PROOFS}/{path.name}"
+                for path in (directory.ledger / PROOFS).glob(f"*{SUFFIX}")
             },
         ),
     )

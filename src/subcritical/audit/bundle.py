@@ -5,6 +5,7 @@ checkpoint                     latest signed note, with the cosignatures that we
 policy.tlog                    keys and quorum as the producer states them
 log/tile/...                   the whole log (tlog-tiles)
 journal/segment-*.jsonl        the records themselves, where they may leave the house
+statements/*.dsse.json         what is claimed about the run (in-toto), signed by the log's key
 detectors.json                 which detectors judged it, with which settings
 VERIFY.md                      what is and is not shown, and how to check it with other people's tools
 """
@@ -15,32 +16,25 @@ import hashlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Protocol
 
 from subcritical.audit.detector_list import DetectorList
 from subcritical.audit.instructions import verify_page
+from subcritical.audit.statements import about_run, signed
 from subcritical.canonical import canonical_json
 from subcritical.errors import InputError
+from subcritical.ledger import read_journal
 from subcritical.ledger.publication import files_of
 from subcritical.ledger.run_log import RunLog
-from subcritical.ledger.signer import Signer
+from subcritical.ledger.signer import AuditSigner
 from subcritical.ledger.tlog import Policy, PolicyLog, format_policy
 
 _ZIP_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-class ManifestSigner(Signer, Protocol):
-    """A signer that signs the lists of bundles, too."""
-
-    def sign_manifest(self, origin: str, digest: str) -> bytes:
-        """A note that says: this list of files is of a bundle of this log."""
-        ...
-
-
 def make_bundle(
     journal: Path,
     *,
-    signer: ManifestSigner,
+    signer: AuditSigner,
     detectors: DetectorList,
     checkpoint: bytes | None = None,
     policy: Policy | None = None,
@@ -66,6 +60,10 @@ def make_bundle(
     stated = policy or Policy(logs=(PolicyLog(key),), witnesses=(), groups=(), quorum=None)
     files = {"checkpoint": note, "policy.tlog": format_policy(stated)}
     files |= {f"log/{path}": data for path, data in files_of(log.tree, log.entries, log.tree.size)}
+    files |= {
+        f"statements/{name}.dsse.json": signed(statement, log.origin, signer)
+        for name, statement in about_run(list(read_journal(journal)), log).items()
+    }
     files["detectors.json"] = canonical_json(detectors) + b"\n"
     if with_journal:
         files |= _journal_files(journal, log)

@@ -14,7 +14,7 @@ import msgspec
 
 from subcritical.audit.detector_list import DetectorList, load_listed
 from subcritical.canonical import canonical_json
-from subcritical.pipeline.detection import Detection
+from subcritical.pipeline.detection import CRASHED, Detection
 from subcritical.schema import Erased, Event, Finding, Record
 
 _BATCH = 256
@@ -66,7 +66,7 @@ def replay_journal(records: Sequence[Record], listed: DetectorList) -> Replay:
         for d in moved
     ]  # fmt: skip
     judged = {d.id for d in detectors if d not in moved}
-    outside = [f for f in recorded if f.detector not in judged or f.title == "detector crashed"]
+    outside = [f for f in recorded if f.detector not in judged or f.title == CRASHED]
     found = _compare([f for f in recorded if f not in outside], again)
     explained = [d for d in found if any(seq <= d.last_seq for seq in erased)]
     return Replay(

@@ -6,7 +6,7 @@ BUNDLE is a directory or a zip file. `--policy` holds the keys that *you* trust 
 bundle's own keys are used, which shows only that the bundle agrees with itself. `--seen` is a checkpoint of the same
 log that you kept earlier. Exit status: 0 all checks passed, 2 usage, 7 something is broken.
 
-Order: keys and quorum, manifest, log, continuation of what was seen, numbering and signs of life, journal.
+Order: keys and quorum, manifest, log, continuation of what was seen, numbering and signs of life, journal, statements.
 Every check runs even if an earlier one failed, and the report says from which entry on nothing can be believed.
 
 Formats: C2SP signed-note, tlog-checkpoint, tlog-cosignature, tlog-tiles, tlog-policy; RFC 6962 hashing.
@@ -27,6 +27,7 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -37,7 +38,8 @@ FILES_MAX, FILE_BYTES_MAX, TOTAL_BYTES_MAX = 100_000, 1 << 30, 4 << 30
 MANIFEST, SIGNED_MANIFEST = "MANIFEST.json", "MANIFEST.note"
 MANIFEST_TITLE = "subcritical audit bundle v1"
 CHECKPOINT, POLICY = "checkpoint", "policy.tlog"
-LOG, JOURNAL = "log/", "journal/"
+LOG, JOURNAL, STATEMENTS = "log/", "journal/", "statements/"
+STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 WIDTH = 256
 NOTE = "note"
 LOG_KEY, COSIGNER, LATTICE = 0x01, 0x04, 0x06
@@ -175,7 +177,9 @@ def parse_policy(data: bytes, where: str) -> Policy:
         kind, rest = words[0], words[1:]
         if kind == "log" and rest:
             key = parse_key(rest[0], where)
-            policy.logs[key.name] = key
+            policy.logs[f"{key.name}+{key.id.hex()}"] = (
+                key  # one log may have several keys: before and after a rotation
+            )
         elif kind == "witness" and len(rest) >= 2:  # noqa: PLR2004
             key = parse_key(rest[1], where)
             policy.witnesses[rest[0]] = key
@@ -529,7 +533,53 @@ def _digest(fields: dict[str, Any]) -> str:
     return "sha256:" + hashlib.sha256(canonical(fields)).hexdigest()
 
 
-# --- 5. All of it ----------------------------------------------------------------------------------------------------
+# --- 5. Statements ---------------------------------------------------------------------------------------------------
+
+
+def check_statement(
+    files: dict[str, bytes], name: str, keys: list[Key], opened: list[Any], entries: list[bytes]
+) -> str:
+    """It is signed by the log's key, about this log, and repeats records that the log has."""
+    origin, size, root = opened
+    statement = open_envelope(files[name], name, [key for key in keys if key.name == origin])
+    about = [{"name": f"{origin}#{size}", "digest": {"sha256": root.hex()}}]
+    if statement["_type"] != STATEMENT_TYPE or statement["subject"] != about:
+        raise BrokenError(name, "it is not about this log at this size")
+    bodies = _bodies(files)
+    for citation in statement["predicate"]["records"]:
+        index, record = citation["entry"], citation["record"]
+        if not 0 <= index < len(entries) or _entry(entries[index], index).get("seq") != record["seq"]:
+            raise BrokenError(name, f"record {record['seq']} is not what entry {index} of the log is about")
+        body = bodies.get(record["seq"])
+        if bodies and (body is None or {k: str(v) if k.endswith("_ns") else v for k, v in body.items()} != record):
+            raise BrokenError(name, f"record {record['seq']} of the journal says something else")
+    shown = "" if bodies else "; without the journal it is not shown that they say this"
+    return f"{statement['predicateType']}, {len(statement['predicate']['records'])} records cited{shown}"
+
+
+def open_envelope(data: bytes, where: str, keys: list[Key]) -> dict[str, Any]:
+    """The statement in a DSSE envelope that one of `keys` has signed."""
+    envelope = _json(data, where)
+    payload, kind = base64.b64decode(envelope["payload"], validate=True), envelope["payloadType"].encode()
+    encoded = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
+    known = {f"{key.name}+{key.id.hex()}": key for key in keys if key.kind == LOG_KEY}
+    for signature in envelope["signatures"]:
+        key = known.get(signature["keyid"])
+        if key is not None and _verifies(key, encoded, base64.b64decode(signature["sig"], validate=True)):
+            return _json(payload, where)
+    raise BrokenError(where, "not signed by a trusted key of this log")
+
+
+def _bodies(files: dict[str, bytes]) -> dict[int, dict[str, Any]]:
+    """Records of the journal by number, as they are written; a broken line was reported before."""
+    lines = [line for name in files if name.startswith(JOURNAL) for line in files[name].split(b"\n")[:-1]]
+    found = [
+        _json(payload, JOURNAL) for kind, payload, _ in (_line(line, JOURNAL) for line in lines) if kind == "record"
+    ]
+    return {body["seq"]: body for body in found}
+
+
+# --- 6. All of it ----------------------------------------------------------------------------------------------------
 
 
 class Report:
@@ -590,12 +640,12 @@ def verify(
     for broken in changed_files(files):
         report.fail("files", broken)
     if opened:
-        _check_content(report, files, opened, seen, silence_s)
+        _check_content(report, files, keys, opened, seen, silence_s)
     return report
 
 
 def _check_content(
-    report: Report, files: dict[str, bytes], opened: list[Any], seen: bytes | None, silence_s: float
+    report: Report, files: dict[str, bytes], keys: list[Key], opened: list[Any], seen: bytes | None, silence_s: float
 ) -> None:
     origin, size, root = opened
     entries = report.check("log", lambda: read_log(files, size, root))
@@ -609,6 +659,8 @@ def _check_content(
         report.check("journal", lambda: check_journal(files, entries))
     else:
         report.say("the bundle holds no journal: entries are proven, what they are about is not shown")
+    for name in sorted(name for name in files if name.startswith(STATEMENTS)):
+        report.check(name, partial(check_statement, files, name, keys, opened, entries))
 
 
 def check_manifest(files: dict[str, bytes], keys: list[Key]) -> str:

@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from subcritical.app import audits
+from subcritical.audit.challenge import Rate
 from subcritical.audit.verify_bundle import as_json as report_json
 from subcritical.audit.verify_bundle import as_text
 from subcritical.cli.ledger import home_option, runs_option
@@ -26,15 +27,19 @@ def audit() -> None:
 @audit.command()
 @click.argument("run")
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="New folder, or file.zip.")
+@click.option("--policy", type=click.Path(path_type=Path), help="Keys and quorum to state (C2SP tlog-policy).")
 @click.option("--no-journal", is_flag=True, help="Leave the records at home: entries and digests only.")
 @runs_option
 @home_option
 @as_json
 @errors_end_here
-def bundle(run: str, output: Path, no_journal: bool, runs: Path, home: Path | None, as_json: bool) -> None:
+def bundle(
+    run: str, output: Path, policy: Path | None, no_journal: bool, runs: Path, home: Path | None, as_json: bool
+) -> None:
     """Collect what an outsider needs to check RUN."""
+    directory = RunDirectory.find(run, runs)
     with SignerProcess(home) as signer:
-        count = audits.bundle(RunDirectory.find(run, runs), output, signer, with_journal=not no_journal)
+        count = audits.bundle(directory, output, signer, with_journal=not no_journal, policy=policy)
     if as_json:
         show_json({"bundle": str(output), "files": count})
     else:
@@ -73,3 +78,35 @@ def replay(file: Path, as_json: bool) -> None:
         if not result.differences:
             show("the same findings")
     sys.exit(7 if result.differences else 0)
+
+
+@audit.command()
+@click.option("--cases", type=click.Path(path_type=Path), required=True, help="Folder with labels.json and its cases.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True, help="File for the signed scorecard.")
+@home_option
+@as_json
+@errors_end_here
+def challenge(cases: Path, output: Path, home: Path | None, as_json: bool) -> None:
+    r"""Run the detectors on your own labelled cases and sign what came of it (DSSE, in-toto).
+
+    \b
+    CASES/labels.json   {"cases":[{"file":"a.jsonl","attack":true,"detectors":["evaluator_tampering"]}]}
+    CASES/a.jsonl       events as a journal records them, one JSON object a line
+    """
+    with SignerProcess(home) as signer:
+        card = audits.challenge(cases, output, signer)
+    if as_json:
+        show_json({"scorecard": str(output), **msgspec.to_builtins(card)})
+        return
+    for name, score in card.scores.items():
+        if score.attacks.of or score.benign.of:
+            show(f"{name:<22} attacks {_rate(score.attacks)}   benign {_rate(score.benign)}")
+    for line in card.crashed:
+        show(visible(f"CRASHED: {line}"))
+    show(f"{card.cases} cases; found at medium severity or above, 95 % intervals; signed: {output}")
+
+
+def _rate(rate: Rate) -> str:
+    if not rate.of:
+        return "none tried"
+    return f"{rate.found}/{rate.of} [{rate.low:.2f}, {rate.high:.2f}], may pause {rate.pausing}/{rate.of}"

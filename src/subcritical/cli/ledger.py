@@ -15,7 +15,7 @@ from subcritical.app.monitoring import monitor as watch
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
 from subcritical.ledger.monitor import NOT_SHOWN
 from subcritical.ledger.signer import SignerProcess
-from subcritical.ledger.tlog import parse_checkpoint, parse_note
+from subcritical.ledger.tlog import format_verifier_key, parse_checkpoint, parse_note
 from subcritical.loop.run_directory import RUNS, RunDirectory
 from subcritical.schema import visible
 
@@ -35,15 +35,51 @@ def on_a_run(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @ledger.command()
 @on_a_run
-def seal(run: str, runs: Path, home: Path | None, as_json: bool) -> None:
-    """Have the log of RUN signed, and publish it in RUN/ledger (C2SP tlog-tiles)."""
+@click.option("--policy", type=click.Path(path_type=Path), help="tlog-policy: its witnesses cosign, its quorum is met.")
+def seal(run: str, runs: Path, home: Path | None, as_json: bool, policy: Path | None) -> None:
+    """Have the log of RUN signed, and publish it in RUN/ledger (C2SP tlog-tiles). A run does so by itself."""
     directory = RunDirectory.find(run, runs)
     with SignerProcess(home) as signer:
-        checkpoint = parse_checkpoint(parse_note(ledgers.seal(directory, signer)).text)
+        sealed = ledgers.seal(directory, signer, policy)
+    checkpoint = parse_checkpoint(parse_note(sealed.note).text)
     if as_json:
-        show_json({"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()})
+        shown = {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()}
+        show_json({**shown, "cosigned": sealed.cosigned, "unanswered": sealed.unanswered})
+        return
+    show(f"signed {checkpoint.size} entries of {visible(checkpoint.origin)}: {directory.ledger / 'checkpoint'}")
+    if policy is not None:
+        show(visible(f"cosigned by {', '.join(sealed.cosigned) or 'nobody now'}; the quorum of {policy} is met"))
+    for line in sealed.unanswered:
+        show(visible(f"no cosignature: {line}"))
+
+
+@ledger.command()
+@on_a_run
+def key(run: str, runs: Path, home: Path | None, as_json: bool) -> None:
+    """Print the verifier key of RUN's log: what auditors, witnesses and monitors pin."""
+    origin = ledgers.followed(RunDirectory.find(run, runs)).origin
+    with SignerProcess(home) as signer:
+        shown = format_verifier_key(signer.key(origin)).decode()
+    if as_json:
+        show_json({"origin": origin, "key": shown})
     else:
-        show(f"signed {checkpoint.size} entries of {visible(checkpoint.origin)}: {directory.ledger / 'checkpoint'}")
+        show(shown)
+
+
+@ledger.command()
+@on_a_run
+@click.option("--by", required=True, help="Who orders it.")
+@click.option("--reason", required=True, help="Why.")
+def rotate(run: str, runs: Path, home: Path | None, as_json: bool, by: str, reason: str) -> None:
+    """Use a new log key from now on, for all runs; RUN's log records it with a statement that the old key signed."""
+    with SignerProcess(home) as signer:
+        new = ledgers.rotate(RunDirectory.find(run, runs), signer, by=by, reason=reason)
+    shown = format_verifier_key(new).decode()
+    if as_json:
+        show_json({"key": shown})
+    else:
+        show(f"the log key is now {shown}")
+        say("give it to whoever pins the old one; keep that for what it has signed")
 
 
 @ledger.command()

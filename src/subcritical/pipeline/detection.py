@@ -8,6 +8,8 @@ from typing import Any
 from subcritical.detectors import Detector
 from subcritical.schema import Event, Evidence, Finding, Severity, decode_record, encode_record, visible
 
+CRASHED = "detector crashed"
+"""Title of the finding about a crash."""
 _MOST_KEYS = 4096
 _MOST_FINDINGS = 256
 _FINDING_BYTES_MAX = 1 << 20
@@ -63,7 +65,7 @@ class Detection:
                 version=detector.version,
                 severity=Severity.HIGH,
                 confidence=1.0,
-                title="detector crashed",
+                title=CRASHED,
                 why=why,
                 evidence=(Evidence(first_seq=events[0].seq, last_seq=events[-1].seq),),
                 generation=events[-1].generation,

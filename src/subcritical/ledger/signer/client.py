@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import os
 import select
 import subprocess
@@ -34,6 +36,18 @@ class Signer(Protocol):
 
     def sign(self, origin: str, size: int, root: bytes, proof: Sequence[bytes]) -> bytes:
         """The signed note of a checkpoint that continues the last one, shown by `proof`."""
+        ...
+
+
+class AuditSigner(Signer, Protocol):
+    """A signer that signs what auditors get, too: lists of files and statements."""
+
+    def sign_manifest(self, origin: str, digest: str) -> bytes:
+        """A note that says: this list of files is of a bundle of this log."""
+        ...
+
+    def sign_statement(self, origin: str, payload: bytes) -> bytes:
+        """The bare signature over an in-toto statement, as DSSE encodes it."""
         ...
 
 
@@ -97,6 +111,11 @@ class SignerProcess:
         """A note over the SHA-256 (hex) of a bundle's list of files."""
         return str(self._ask({"do": "manifest", "origin": origin, "root": digest})["note"]).encode()
 
+    def sign_statement(self, origin: str, payload: bytes) -> bytes:
+        """The bare signature of a log's key over an in-toto statement, as DSSE encodes it."""
+        request = {"do": "statement", "origin": origin, "payload": payload.decode()}
+        return base64.b64decode(self._ask(request)["signature"])
+
     def rotate(self, origin: str) -> tuple[VerifierKey, bytes]:
         """Use a new key from now on: that key, and a note that says so, signed by the old one. For the journal."""
         answer = self._ask({"do": "rotate", "origin": origin})
@@ -106,7 +125,8 @@ class SignerProcess:
         """End it; harmless when repeated."""
         with self._lock:
             if self._process.stdin is not None and not self._process.stdin.closed:
-                self._process.stdin.close()
+                with contextlib.suppress(BrokenPipeError):  # it was killed with a request still unread
+                    self._process.stdin.close()
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:

@@ -4,6 +4,7 @@
     {"do":"last","origin":O}                                  -> {"size":N,"root":hex}
     {"do":"sign","origin":O,"size":N,"root":hex,"proof":[..]} -> {"note": text}
     {"do":"manifest","origin":O,"root":hex}                   -> {"note": text}   (SHA-256 of a bundle's list of files)
+    {"do":"statement","origin":O,"payload":text}              -> {"signature": base64}   (in-toto, as DSSE signs it)
     {"do":"rotate","origin":O}                                -> {"key": new, "statement": note signed by the old key}
 
 Whatever goes wrong is an answer `{"refused": why}`; the process ends when its input does.
@@ -11,6 +12,7 @@ Whatever goes wrong is an answer `{"refused": why}`; the process ends when its i
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable
 from typing import BinaryIO, Literal, Protocol
 
@@ -29,16 +31,18 @@ from subcritical.ledger.tlog import (
     format_verifier_key,
 )
 
-LINE_BYTES_MAX = 64 << 10
+LINE_BYTES_MAX = 4 << 20
+STATEMENT_TYPE = "application/vnd.in-toto+json"
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One line of input. Hashes are hex."""
 
-    do: Literal["key", "last", "sign", "manifest", "rotate"]
+    do: Literal["key", "last", "sign", "manifest", "statement", "rotate"]
     origin: str
     size: int = 0
     root: str = ""
+    payload: str = ""
     proof: tuple[str, ...] = ()
 
 
@@ -80,6 +84,8 @@ class Desk:
             return self._rotate(request.origin, key)
         if request.do == "manifest":
             return {"note": signed_manifest(key, request.origin, bytes.fromhex(request.root)).decode()}
+        if request.do == "statement":
+            return {"signature": base64.b64encode(signed_statement(key, request.payload.encode())).decode()}
         checkpoint = Checkpoint(request.origin, request.size, bytes.fromhex(request.root))
         proof = [bytes.fromhex(hashed) for hashed in request.proof]
         return {"note": self._state.sign(checkpoint, proof, key.sign).decode()}
@@ -102,8 +108,22 @@ def signed_manifest(key: LogKey, origin: str, digest: bytes) -> bytes:
     return format_note(Note(text=text, signatures=(key.sign(text),)))
 
 
+def signed_statement(key: LogKey, payload: bytes) -> bytes:
+    """The bare signature over DSSE's pre-authentication encoding of an in-toto statement.
+
+    What is signed is one line that begins with `DSSEv1`, so it cannot be taken for a checkpoint, which has three.
+
+    Raises:
+        LedgerError: Not one line of text with its newline.
+    """
+    if payload.count(b"\n") != 1:
+        raise LedgerError("statement: one line of JSON with its newline is signed, nothing else")
+    encoded = b"DSSEv1 %d %b %d %b" % (len(STATEMENT_TYPE), STATEMENT_TYPE.encode(), len(payload), payload)
+    return key.sign(encoded).payload
+
+
 def serve(desk: Desk, requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer until the input ends. A line longer than 64 KiB ends it, too: nobody of ours writes one."""
+    """Answer until the input ends. A line longer than 4 MiB ends it, too: nobody of ours writes one."""
     while line := requests.readline(LINE_BYTES_MAX):
         if not line.endswith(b"\n"):
             return
