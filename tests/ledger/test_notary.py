@@ -14,6 +14,7 @@ from subcritical.errors import LedgerError
 from subcritical.ledger import _frame
 from subcritical.ledger.notary import Notary
 from subcritical.ledger.notary.keeping import Keeper
+from subcritical.ledger.publication import Publication
 from subcritical.ledger.run_log import RunLog
 from subcritical.ledger.signer import SignerProcess
 from subcritical.ledger.tlog import open_note, parse_checkpoint, parse_tlog_proof, verify_inclusion
@@ -146,6 +147,30 @@ def test_its_death_is_told_at_once_and_at_the_end(tmp_path):
     assert notary.close().refused == told[0]
     with notary.watched(told.append):
         assert len(told) == 2
+
+
+def test_other_processes_may_seal_and_publish_meanwhile(kept):
+    """`ledger seal` on a run that goes on: the keeper takes up from what was signed, and never calls it a rollback."""
+    write_batches(kept.journal, 2)
+    other = RunLog(kept.place / "journal")
+    other.settle()
+    Publication(kept.place / "ledger").publish(
+        other.tree, other.entries, other.seal(DirectSigner(kept.place / "signer"))
+    )
+    kept.clock.advance(6_000_000_000)
+    kept.keeper.look()
+    write_batches(kept.journal, 1)
+    kept.clock.advance(6_000_000_000)
+    kept.keeper.look()
+    assert kept.said[-1].size == 15
+    behind = RunLog(kept.place / "journal")
+    behind.follow()
+    write_batches(kept.journal, 1)
+    kept.keeper.look()
+    kept.clock.advance(6_000_000_000)
+    kept.keeper.look()
+    note = behind.seal(kept.signer)
+    assert parse_checkpoint(open_note(note, [kept.signer.key(behind.origin)]).text).size == 18
 
 
 SUPERVISOR = """\

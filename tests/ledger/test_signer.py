@@ -87,6 +87,49 @@ def test_planted_without_its_state_the_signer_signs_a_second_history(tmp_path):
     assert parse_checkpoint(open_note(note, [signer.key(ORIGIN)]).text).root == tree_of(9, "other").root()
 
 
+def two_histories_at_once(directory, monkeypatch):
+    """Two signers of one key asked for two histories of one size, each held between its look and its memory."""
+    both = threading.Barrier(2)
+    given = []
+
+    def ask(tag):
+        signer = DirectSigner(directory)
+        honest = signer.state._sign
+
+        def slow(checkpoint, proof, make):
+            def waiting(body):
+                with contextlib.suppress(threading.BrokenBarrierError):
+                    both.wait(0.5)
+                time.sleep(0.2 if tag == "two" else 0)  # the files of the two must not get into each other's way
+                return make(body)
+
+            return honest(checkpoint, proof, waiting)
+
+        monkeypatch.setattr(signer.state, "_sign", slow)
+        with contextlib.suppress(LedgerError):
+            given.append(sign(signer, tree_of(9, tag)))
+
+    threads = [threading.Thread(target=ask, args=(tag,)) for tag in ("one", "two")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return given
+
+
+def test_of_two_histories_at_once_one_is_signed(tmp_path, monkeypatch):
+    assert len(two_histories_at_once(tmp_path / "state", monkeypatch)) == 1
+
+
+def test_planted_without_the_lock_both_are_signed(tmp_path, monkeypatch):
+    class Open:
+        def release(self):
+            pass
+
+    monkeypatch.setattr("subcritical.ledger.signer.state.wait_for_lock", lambda *_: Open())
+    assert len(two_histories_at_once(tmp_path / "state", monkeypatch)) == 2
+
+
 def test_the_state_outlives_the_process_and_an_unreadable_one_stops_everything(tmp_path):
     with SignerProcess(tmp_path / "home") as signer:
         sign(signer, tree_of(9))

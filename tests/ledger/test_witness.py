@@ -521,7 +521,8 @@ def test_only_this_path_this_method_and_a_length(tmp_path):
         assert raw(at, chunked + b"0\r\n\r\n").startswith(b"HTTP/1.0 411 ")
         twice = b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nxxxxxx"
         assert raw(at, twice).startswith(b"HTTP/1.0 400 ")
-        assert post(at, b"x" * 3_000_000)[0] == 413
+        with contextlib.suppress(ConnectionError):  # or it has closed before it took all of it
+            assert post(at, b"x" * 3_000_000)[0] == 413
         assert process.cosigned(A, 5) == 200
 
 

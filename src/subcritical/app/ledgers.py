@@ -43,7 +43,7 @@ class LedgerCheck(msgspec.Struct, frozen=True, kw_only=True):
 def followed(run: RunDirectory) -> RunLog:
     """The log of a run as its journal gives it now."""
     log = RunLog(run.journal)
-    log.follow()
+    log.settle()
     return log
 
 

@@ -54,7 +54,7 @@ def make_bundle(
         LedgerError: The journal is damaged, or not what was signed before.
     """
     log = RunLog(journal)
-    log.follow()
+    log.settle()
     note = log.seal(signer) if checkpoint is None else checkpoint
     key = signer.key(log.origin)
     stated = policy or Policy(logs=(PolicyLog(key),), witnesses=(), groups=(), quorum=None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import stat
+import time
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -222,6 +223,22 @@ def read_secret(path: Path, what: str, instead: str) -> bytes:
     if status.st_uid != os.geteuid() or status.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise LedgerError(f"{what} {path}: others may read or own it, so it proves nothing any more; {instead}")
     return data
+
+
+def wait_for_lock(files: FileLayer, path: Path, wait_s: float = 5.0) -> Lock:
+    """A lock that another process may hold for a moment.
+
+    Raises:
+        BlockingIOError: It is still held after `wait_s` seconds.
+    """
+    end = time.monotonic() + wait_s
+    while True:
+        try:
+            return files.lock(path)
+        except BlockingIOError:
+            if time.monotonic() >= end:
+                raise
+        time.sleep(0.005)
 
 
 def store(files: FileLayer, path: Path, content: bytes) -> None:

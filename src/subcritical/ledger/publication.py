@@ -15,10 +15,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from subcritical.errors import LedgerError
-from subcritical.ledger.files import FileLayer, OsFiles, store
+from subcritical.ledger.files import FileLayer, OsFiles, store, wait_for_lock
 from subcritical.ledger.tlog import (
     TILE_WIDTH,
     Bundle,
+    Checkpoint,
     FormatError,
     Tree,
     bundles_for_size,
@@ -37,7 +38,7 @@ CHECKPOINT = "checkpoint"
 
 
 class Publication:
-    """The published form of one log. One writer at a time."""
+    """The published form of one log. Safe for several processes."""
 
     def __init__(self, directory: Path, files: FileLayer | None = None) -> None:
         """Use `directory`; it is made with the first checkpoint."""
@@ -71,6 +72,20 @@ class Publication:
         checkpoint = parse_checkpoint(parse_note(note).text)
         if checkpoint.size > tree.size or tree.root(checkpoint.size) != checkpoint.root:
             raise LedgerError(f"{checkpoint.origin}: a checkpoint of size {checkpoint.size} that is not of this log")
+        try:
+            self._files.make_directory(self._directory)
+            # Beside the folder, which may be served to others as it is.
+            lock = wait_for_lock(self._files, self._directory.with_name(f".{self._directory.name}.lock"))
+        except OSError as error:
+            raise LedgerError(
+                f"{self._directory}: {error.strerror or error}; is another process publishing?"
+            ) from error
+        try:
+            self._publish(tree, entries, note, checkpoint)
+        finally:
+            lock.release()
+
+    def _publish(self, tree: Tree, entries: Sequence[bytes], note: bytes, checkpoint: Checkpoint) -> None:
         before = self.checkpoint()
         since = parse_checkpoint(parse_note(before).text).size if before is not None else 0
         if since > checkpoint.size:

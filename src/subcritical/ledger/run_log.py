@@ -6,6 +6,7 @@ checkpoint is signed only over what the journal has on disk.
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from subcritical.ledger.files import FileLayer, OsFiles
 from subcritical.ledger.signer import Signer
 from subcritical.ledger.tlog import Tree, leaf_hash
 from subcritical.schema import Erased
+
+_TRIES = 5
+_LOOKS, _LOOK_S = 100, 0.01
 
 
 def origin_of(run: str) -> str:
@@ -101,6 +105,15 @@ class RunLog:
             self.durable = self._unacknowledged.popleft()[1]
         return self.tree.size - before
 
+    def settle(self) -> None:
+        """Follow until the writer has acknowledged all of it, for a second at most: a dead writer never will."""
+        self.follow()
+        for _ in range(_LOOKS):
+            if self.durable == self.tree.size:
+                return
+            time.sleep(_LOOK_S)
+            self.follow()
+
     def continues(self, size: int, root: bytes) -> None:
         """Check that the log as followed has the tree of `size` entries with `root` as its beginning.
 
@@ -132,8 +145,18 @@ class RunLog:
         Raises:
             LedgerError: Something longer or something else was signed before, or the signer refuses.
         """
-        size = self.tree.size if size is None else size
-        last, root = signer.last(self.origin)
-        self.continues(last, root)
-        size = max(size, last)
-        return signer.sign(self.origin, size, self.tree.root(size), self.tree.consistency_proof(last, size))
+        refused = LedgerError(f"{self.origin}: other processes keep signing it")
+        for _ in range(_TRIES):
+            last, root = signer.last(self.origin)
+            if last > self.tree.size:
+                self.follow()  # another process may have followed further, and had that signed
+            self.continues(last, root)
+            goal = max(last, self.tree.size if size is None else size)
+            proof = self.tree.consistency_proof(last, goal)
+            try:
+                return signer.sign(self.origin, goal, self.tree.root(goal), proof)
+            except LedgerError as error:
+                if signer.last(self.origin)[0] == last:
+                    raise
+                refused = error  # somebody else signed in between: the proof has to begin there
+        raise refused

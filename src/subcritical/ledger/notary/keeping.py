@@ -19,6 +19,7 @@ from subcritical.ledger.proofs import PROOFS, write_proofs
 from subcritical.ledger.publication import Publication
 from subcritical.ledger.run_log import RunLog
 from subcritical.ledger.signer import Signer
+from subcritical.ledger.tlog import parse_checkpoint, parse_note
 
 LOOK_S = 0.05
 """Time between two looks at the journal; what must be signed at once waits so long at most."""
@@ -110,7 +111,13 @@ class Keeper:
         self._tell(log)
 
     def _publish(self, log: RunLog, now: int) -> None:
-        self._publication.publish(log.tree, log.entries, self._note)
+        try:
+            self._publication.publish(log.tree, log.entries, self._note)
+        except LedgerError:
+            note = self._publication.checkpoint()
+            if note is None or parse_checkpoint(parse_note(note).text).size <= self._signed:
+                raise
+            # Somebody else has published more in between (`ledger seal`): that is as good.
         self._published_ns = now
 
     def _tell(self, log: RunLog, *, published: bool = False, last: bool = False) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from subcritical.errors import LedgerError
-from subcritical.ledger.files import FileLayer, OsFiles, store
+from subcritical.ledger.files import FileLayer, OsFiles, store, wait_for_lock
 from subcritical.ledger.tlog import (
     EMPTY_ROOT,
     Checkpoint,
@@ -84,9 +84,9 @@ class SigningState:
                 could not be stored.
         """
         try:
-            lock = self._files.lock(self._path(checkpoint.origin).with_suffix(".lock"))
+            lock = wait_for_lock(self._files, self._path(checkpoint.origin).with_suffix(".lock"))
         except BlockingIOError as error:
-            raise LedgerError(f"another signer signs for {checkpoint.origin} at this moment; ask again") from error
+            raise LedgerError(f"another signer holds on to {checkpoint.origin}; end it and ask again") from error
         try:
             return self._sign(checkpoint, proof, make)
         finally:
