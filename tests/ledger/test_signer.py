@@ -232,6 +232,30 @@ def test_a_key_can_stay_with_an_external_program(tmp_path):
     assert not (tmp_path / "home/log-key.json").exists()
 
 
+BY_NAME = COMMAND.replace("import sys", "import os, sys").replace("sys.argv[1]", "os.environ['SUBCRITICAL_LOG']")
+
+
+def test_the_folder_can_name_the_program_for_every_command(tmp_path):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    run = [sys.executable, "-c", BY_NAME, "", SEED.hex()]
+    named = home / "signer-command.json"
+    named.write_text(json.dumps({"key": command_of()[0], "run": run}))
+    with SignerProcess(home) as signer, pytest.raises(LedgerError, match="others may read"):
+        signer.key(ORIGIN)
+    named.chmod(0o600)
+    with SignerProcess(home) as signer:
+        for origin in (ORIGIN, "log.example/other"):
+            open_note(sign(signer, tree_of(4), origin=origin), [LogSigner(origin, SEED).verifier_key])
+            open_note(signer.sign_manifest(origin, "00" * 32), [LogSigner(origin, SEED).verifier_key])
+            assert len(signer.sign_statement(origin, b"{}\n")) == 64
+    for wrong in ("{", '{"key":"x","run":[]}', '{"key":"x","run":["y"],"z":1}'):
+        named.write_text(wrong)
+        with SignerProcess(home) as signer, pytest.raises(LedgerError, match="key"):
+            signer.key(ORIGIN)
+    assert not (home / "log-key.json").exists()
+
+
 @pytest.mark.parametrize(
     ("program", "match"),
     [

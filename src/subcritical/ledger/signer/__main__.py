@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from subcritical.errors import SubcriticalError
-from subcritical.ledger.signer.command import CommandKey
+from subcritical.ledger.signer.command import COMMAND, CommandKey, named_command
 from subcritical.ledger.signer.keyfile import Keys
 from subcritical.ledger.signer.serving import Desk, file_desk, serve
 from subcritical.ledger.signer.state import SigningState
@@ -27,6 +27,7 @@ def main(argv: list[str]) -> int:
 
 def _desk(home: Path, command: list[str]) -> Desk:
     state = SigningState(home / "signed")
+    command = command or named_command(home / COMMAND)
     if not command:
         return file_desk(state, Keys(home / "log-key.json"))
     public = parse_verifier_key(command[0].encode())
