@@ -25,7 +25,7 @@ from subcritical.clock import FakeClock
 from subcritical.ledger import Journal, read_journal
 from subcritical.ledger.tlog import TlogError, open_note
 from subcritical.loop.run_directory import RunDirectory
-from subcritical.schema import Event, Message
+from subcritical.schema import Event, Heartbeat, Message
 
 LINK, SETUID = stat.S_IFLNK | 0o777, stat.S_IFREG | 0o4755
 
@@ -167,6 +167,13 @@ def test_c39_a_record_that_was_changed_is_found_although_its_chain_is_whole(worl
     (world.run.ledger / "checkpoint").unlink()
     unsigned = DirectSigner(world.place / "another")
     assert world.broken(unsigned) == (), "without the signer's memory the chain alone finds nothing"
+
+
+def test_c39_an_end_that_was_left_out_is_said(world):
+    assert not ledgers.verify(world.run, world.signer).ended
+    with Journal.open(world.run.journal, FakeClock()) as journal:
+        journal.event(Heartbeat(state="finished", end=True), producer="pipeline", generation=1)
+    assert ledgers.verify(world.run, world.signer).ended
 
 
 def test_c39_a_backdated_record_is_found(world):

@@ -52,6 +52,7 @@ def test_the_record_of_a_real_run_verifies(world):
     _, run, options = world
     check = json.loads(call("ledger", "verify", run.name, *options, "--json"))
     assert check["broken"] == []
+    assert check["ended"]
     assert check["entries"] == check["signed"] == check["published"] > 10
     kinds = {entry["type"] for entry in json.loads(call("ledger", "show", run.name, *options, "--json"))["entries"]}
     assert kinds >= {"event.proposal", "event.approval", "finding", "batch", "event.end"}

@@ -17,10 +17,10 @@ from subcritical.canonical import canonical_json
 from subcritical.clock import FakeClock
 from subcritical.errors import ConfigError, InputError, LedgerError
 from subcritical.ledger.files import OsFiles
-from subcritical.ledger.monitor import NOT_SHOWN, Monitor
+from subcritical.ledger.monitor.monitor import NOT_SHOWN, Monitor
+from subcritical.ledger.monitor.split_view import PrefixProof, check_split_view
 from subcritical.ledger.publication import Publication
 from subcritical.ledger.run_log import RunLog
-from subcritical.ledger.split_view import PrefixProof, check_split_view
 from subcritical.ledger.tlog import (
     Checkpoint,
     LogSigner,
@@ -37,7 +37,7 @@ from subcritical.ledger.tlog import (
     parse_checkpoint,
     parse_note,
 )
-from subcritical.ledger.witness_client import collect
+from subcritical.ledger.witness.client import collect
 
 ORIGIN = "subcritical/run/run-1"
 LOG = LogSigner(ORIGIN, bytes([1]) * 32)

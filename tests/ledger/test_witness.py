@@ -35,7 +35,7 @@ from witness_world import (
 from subcritical.clock import FakeClock, SystemClock
 from subcritical.errors import ConfigError, InputError, LedgerError, SourceError
 from subcritical.ledger.log_keys import read_log_keys
-from subcritical.ledger.split_view import check_split_view
+from subcritical.ledger.monitor.split_view import check_split_view
 from subcritical.ledger.tlog import (
     Cosigner,
     KeyType,
@@ -45,9 +45,9 @@ from subcritical.ledger.tlog import (
     parse_policy,
 )
 from subcritical.ledger.tlog.witness_protocol import REQUEST_BYTES_MAX
-from subcritical.ledger.witness import Witness
-from subcritical.ledger.witness_client import collect
-from subcritical.ledger.witness_server import WitnessServer
+from subcritical.ledger.witness.client import collect
+from subcritical.ledger.witness.server import WitnessServer
+from subcritical.ledger.witness.witness import Witness
 
 A, B = history(40), history(40, "b", shared=3)
 LONG = history(3000)
@@ -153,7 +153,7 @@ def test_a_record_that_cannot_be_stored_gives_500_and_no_signature(tmp_path, mon
         raise OSError(28, "No space left on device")
 
     with open_witness(tmp_path / "home") as witness:
-        monkeypatch.setattr("subcritical.ledger.witness.store", fail)
+        monkeypatch.setattr("subcritical.ledger.witness.witness.store", fail)
         answer = witness.add_checkpoint(request(A, 5))
         assert (answer.status, b"\xe2\x80\x94" in answer.body) == (500, False)
         monkeypatch.undo()

@@ -23,9 +23,9 @@ from subcritical.ledger.tlog import (
     parse_note,
 )
 from subcritical.ledger.tlog._schemes import message
-from subcritical.ledger.witness import Witness
-from subcritical.ledger.witness_client import ContradictionError, _Prover, collect, submit
-from subcritical.ledger.witness_server import WitnessServer
+from subcritical.ledger.witness.client import ContradictionError, _Prover, collect, submit
+from subcritical.ledger.witness.server import WitnessServer
+from subcritical.ledger.witness.witness import Witness
 
 A, B = history(40), history(40, "b", shared=3)
 KEY = Cosigner("w.example/1", bytes([3]) * 32)

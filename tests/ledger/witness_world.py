@@ -28,8 +28,8 @@ from subcritical.ledger.tlog import (
     parse_signatures,
     parse_verifier_key,
 )
-from subcritical.ledger.witness import Witness
-from subcritical.ledger.witness_server import WitnessServer
+from subcritical.ledger.witness.server import WitnessServer
+from subcritical.ledger.witness.witness import Witness
 
 ORIGIN = "log.example/main"
 LOG = LogSigner(ORIGIN, bytes([1]) * 32)

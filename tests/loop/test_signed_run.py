@@ -12,7 +12,7 @@ from loop_cases import make_loop
 
 from subcritical.app import running
 from subcritical.app.running import run_system
-from subcritical.errors import LedgerError
+from subcritical.errors import InputError, LedgerError
 from subcritical.ledger import read_journal
 from subcritical.ledger.notary import Notary
 from subcritical.ledger.run_log import RunLog
@@ -116,3 +116,11 @@ def test_a_run_that_was_rolled_back_is_not_gone_on_with(tmp_path, rung):
     with pytest.raises(LedgerError, match="rolled back"):
         run_system(None, resume="latest", runs=tmp_path / "runs", rung=rung, allow_rung=rung)
     assert {path.name: path.read_bytes() for path in directory.journal.iterdir()} == before
+
+
+def test_without_a_folder_for_the_key_nothing_is_started(tmp_path, rung, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="XDG_STATE_HOME"):
+        run_system(make_loop(tmp_path / "loop", TAMPERS), runs=tmp_path / "runs", rung=rung, allow_rung=rung)
+    assert not (tmp_path / "runs").exists()

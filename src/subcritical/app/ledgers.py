@@ -19,13 +19,16 @@ from subcritical.ledger.publication import Publication
 from subcritical.ledger.run_log import RunLog
 from subcritical.ledger.signer import Signer, SignerProcess
 from subcritical.ledger.tlog import VerifierKey, open_note, parse_checkpoint, parse_note
-from subcritical.ledger.witness_client import ContradictionError, collect
+from subcritical.ledger.witness.client import ContradictionError, collect
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.schema import Control
 
 
 class LedgerCheck(msgspec.Struct, frozen=True, kw_only=True):
-    """What a check of a run's record found. `broken` says what is wrong, in order; empty means nothing."""
+    """What a check of a run's record found. `broken` says what is wrong, in order; empty means nothing.
+
+    `ended`: the last event is the run's END; without it the run goes on, was cut off, or its end was left out.
+    """
 
     run: str
     records: int
@@ -36,6 +39,7 @@ class LedgerCheck(msgspec.Struct, frozen=True, kw_only=True):
     published: int
     digest: str
     root: str
+    ended: bool
     broken: tuple[str, ...]
     first_bad_record: int | None
 
@@ -163,9 +167,15 @@ def verify(run: RunDirectory, signer: Signer) -> LedgerCheck:
         published=published,
         digest=check.digest,
         root=log.tree.root().hex() if log else "",
+        ended=_ended(log) if log else False,
         broken=tuple(broken),
         first_bad_record=first,
     )
+
+
+def _ended(log: RunLog) -> bool:
+    events = [kind for kind in log.types if kind.startswith("event.")]
+    return bool(events) and events[-1] == END
 
 
 def _check_published(run: RunDirectory, log: RunLog, signer: Signer) -> int:

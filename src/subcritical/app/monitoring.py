@@ -10,7 +10,7 @@ from subcritical.app.policies import read_policy
 from subcritical.clock import SystemClock
 from subcritical.errors import InputError
 from subcritical.ledger.log_keys import read_log_keys
-from subcritical.ledger.monitor import Monitor, MonitorFinding
+from subcritical.ledger.monitor.monitor import Monitor, MonitorFinding
 from subcritical.ledger.tlog import Policy, PolicyLog
 
 

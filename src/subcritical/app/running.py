@@ -15,6 +15,7 @@ from subcritical.ids import Ids
 from subcritical.ledger import read_journal, verify_journal
 from subcritical.ledger.notary import Notary, Said
 from subcritical.ledger.proofs import PROOFS, SUFFIX
+from subcritical.ledger.signer import make_home
 from subcritical.loop.assembly import run_loop
 from subcritical.loop.loopfile import Loop, load_loop
 from subcritical.loop.options import RunOptions
@@ -78,12 +79,13 @@ def run_system(
         raise InputError("name a loop file, or a run to go on with: `subcritical run LOOP` or `run --resume RUN`")
     loop = load_loop(loop_file)
     chosen = choose_rung(Rung(loop.settings.containment.minimum), allow_rung=allow_rung, exactly=rung)
+    home = make_home()
     if directory is None:
         directory = RunDirectory.create(runs, Ids().run(clock))
         directory.remember(loop_file)
     started(directory, chosen)
     options = RunOptions(rung=chosen, wait_when_paused=wait_when_paused, resume=resume is not None, seed=seed)
-    notary = Notary(directory.journal, directory.ledger)
+    notary = Notary(directory.journal, directory.ledger, home)
     try:
         if resume:
             notary.wait_until_checked()  # a record that was rolled back is not gone on with

@@ -10,8 +10,8 @@ from subcritical.clock import SystemClock
 from subcritical.errors import InputError
 from subcritical.ledger.log_keys import read_log_keys
 from subcritical.ledger.tlog import KeyType, format_verifier_key
-from subcritical.ledger.witness import Witness
-from subcritical.ledger.witness_server import WitnessServer
+from subcritical.ledger.witness.server import WitnessServer
+from subcritical.ledger.witness.witness import Witness
 
 _KINDS = {KeyType.COSIGNER_ED25519: "ed25519", KeyType.COSIGNER_ML_DSA_44: "ml-dsa-44"}
 

@@ -13,7 +13,7 @@ import msgspec
 from subcritical.app import ledgers
 from subcritical.app.monitoring import monitor as watch
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
-from subcritical.ledger.monitor import NOT_SHOWN
+from subcritical.ledger.monitor.monitor import NOT_SHOWN
 from subcritical.ledger.signer import SignerProcess
 from subcritical.ledger.tlog import format_verifier_key, parse_checkpoint, parse_note
 from subcritical.loop.run_directory import RUNS, RunDirectory
@@ -97,6 +97,8 @@ def verify(run: str, runs: Path, home: Path | None, as_json: bool) -> None:
             show(f"BROKEN: {visible(line)}")
         if check.first_bad_record is not None:
             show(f"nothing from record {check.first_bad_record} on is proven; what is before it is")
+        if not check.ended:
+            show("no END entry at the end: the run goes on, was cut off, or its end was left out")
         if not check.signed:
             show(f"nothing was signed yet: `subcritical ledger seal {visible(run)}`")
     sys.exit(7 if check.broken else 0)

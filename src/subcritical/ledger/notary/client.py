@@ -13,7 +13,7 @@ import msgspec
 
 from subcritical.errors import LedgerError
 from subcritical.ledger.notary.said import Said
-from subcritical.ledger.signer.client import default_home
+from subcritical.ledger.signer.client import make_home
 
 _START_S = 60.0
 _END_S = 120.0
@@ -32,10 +32,10 @@ class Notary:
             home: Folder of the signer's key and state.
 
         Raises:
-            InputError: There is no place for the key.
+            InputError: There is no folder for the key, and none can be made.
             LedgerError: It does not start.
         """
-        places = [str(path.absolute()) for path in (journal, published, home or default_home())]
+        places = [str(path.absolute()) for path in (journal, published, home or make_home())]
         self._changed = threading.Condition()
         self._said = Said()
         self._failed = ""

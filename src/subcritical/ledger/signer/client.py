@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import errno
 import os
 import select
 import subprocess
@@ -17,6 +18,7 @@ from typing import Any, Protocol, Self
 import msgspec
 
 from subcritical.errors import InputError, LedgerError
+from subcritical.ledger.files import OsFiles
 from subcritical.ledger.tlog import VerifierKey, parse_verifier_key
 
 _TIMEOUT_S = 40.0
@@ -66,6 +68,24 @@ def default_home() -> Path:
         raise InputError("no home directory for the log key: set XDG_STATE_HOME to a folder of your own") from error
 
 
+def make_home() -> Path:
+    """The folder of key and state, made if need be.
+
+    Raises:
+        InputError: It cannot be made, or not be written.
+    """
+    home = default_home()
+    try:
+        OsFiles().make_directory(home)
+        if not os.access(home, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise InputError(
+            f"no folder for the log key, {home}: {error.strerror or error}; set XDG_STATE_HOME to a folder of your own"
+        ) from error
+    return home
+
+
 class SignerProcess:
     """A signer in a process of its own. Thread-safe; use as a context manager."""
 
@@ -79,7 +99,7 @@ class SignerProcess:
         Raises:
             LedgerError: It does not start.
         """
-        argv = [sys.executable, "-I", "-m", "subcritical.ledger.signer", str(home or default_home()), *command]
+        argv = [sys.executable, "-I", "-m", "subcritical.ledger.signer", str(home or make_home()), *command]
         self._lock = threading.Lock()
         try:
             self._process = subprocess.Popen(

@@ -22,8 +22,11 @@ from typing import Literal
 
 from subcritical.clock import Clock
 from subcritical.errors import InputError
-from subcritical.ledger._entry_checks import EntryChecks, MonitorFinding
-from subcritical.ledger._monitor_state import (
+from subcritical.ledger._own_folder import claim as claim_folder
+from subcritical.ledger.files import OsFiles
+from subcritical.ledger.monitor._entry_checks import EntryChecks, MonitorFinding
+from subcritical.ledger.monitor._rehash import read_bundle, rehash
+from subcritical.ledger.monitor._state import (
     EVIDENCE,
     OURS,
     PENDING_MAX,
@@ -34,11 +37,8 @@ from subcritical.ledger._monitor_state import (
     remembered,
     save_state,
 )
-from subcritical.ledger._own_folder import claim as claim_folder
-from subcritical.ledger._rehash import read_bundle, rehash
-from subcritical.ledger.files import OsFiles
+from subcritical.ledger.monitor.split_view import keep_split_view, prefix_proof
 from subcritical.ledger.publication import CHECKPOINT
-from subcritical.ledger.split_view import keep_split_view, prefix_proof
 from subcritical.ledger.tlog import TILE_WIDTH, Policy, TlogError, Tree, bundles_for_size, leaf_hash
 from subcritical.ledger.tlog.notes import NOTE_BYTES_MAX
 from subcritical.schema import visible

@@ -27,9 +27,8 @@ import msgspec
 from subcritical.clock import Clock
 from subcritical.errors import LedgerError, SubcriticalError
 from subcritical.ledger._own_folder import claim
-from subcritical.ledger._witness_home import EVIDENCE, OURS, SEEN, cosigners
 from subcritical.ledger.files import FileLayer, OsFiles, store
-from subcritical.ledger.split_view import keep_split_view
+from subcritical.ledger.monitor.split_view import keep_split_view
 from subcritical.ledger.tlog import (
     AddCheckpoint,
     FormatError,
@@ -42,6 +41,7 @@ from subcritical.ledger.tlog import (
     parse_note,
 )
 from subcritical.ledger.tlog.witness_protocol import OK, TEXT_TYPE, UNPROCESSABLE
+from subcritical.ledger.witness._home import EVIDENCE, OURS, SEEN, cosigners
 
 FAILED = 500
 _FAILED_BODY = b"the witness cannot be sure of its own record, so nothing is signed\n"

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from subcritical.ledger._entry_checks import MonitorFinding
 from subcritical.ledger.files import OsFiles
+from subcritical.ledger.monitor._entry_checks import MonitorFinding
 from subcritical.ledger.tlog import (
     HASH_BYTES,
     TILE_WIDTH,

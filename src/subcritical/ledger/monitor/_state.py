@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from subcritical.errors import LedgerError
-from subcritical.ledger._entry_checks import MonitorFinding
 from subcritical.ledger.files import OsFiles, store
+from subcritical.ledger.monitor._entry_checks import MonitorFinding
 from subcritical.ledger.tlog import Checkpoint, TlogError, Tree, parse_checkpoint, parse_note
 
 FINDINGS_MAX = 1000

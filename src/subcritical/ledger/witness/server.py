@@ -24,7 +24,7 @@ from typing import Any
 
 from subcritical.errors import InputError, SourceError
 from subcritical.ledger.tlog.witness_protocol import REQUEST_BYTES_MAX, TEXT_TYPE
-from subcritical.ledger.witness import Witness
+from subcritical.ledger.witness.witness import Witness
 from subcritical.schema import visible
 
 PATH = "/add-checkpoint"
