@@ -1,13 +1,14 @@
 """Task builders: what they write, and what they keep out of the guest's reach."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
 
 from subcritical.errors import InputError
 from subcritical.loop.loopfile import load_loop
-from subcritical.loop.tasks import _digits_data, make_digits, make_mixture, make_optimisers
+from subcritical.loop.tasks import make_digits, make_mixture, make_optimisers
 from subcritical.stats.similarity import subset_overlaps
 
 MAKERS = [make_digits, make_mixture, make_optimisers]
@@ -48,7 +49,7 @@ def test_no_data_lies_in_the_workspace(make, tmp_path):
 
 @pytest.mark.parametrize("make", MAKERS)
 def test_without_scikit_learn_one_clear_error(make, tmp_path, monkeypatch):
-    monkeypatch.setattr(_digits_data, "_load_digits", None)
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
     with pytest.raises(InputError, match=r"subcritical\[demo\]"):
         make(tmp_path / "task", 1)
 

@@ -12,11 +12,6 @@ from numpy.typing import NDArray
 
 from subcritical.errors import InputError
 
-try:  # An extra: only building a task needs it, never a run.
-    from sklearn.datasets import load_digits as _load_digits
-except ImportError:
-    _load_digits = None
-
 
 def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """Items of shape (1797, 64), pixels 0 to 16, and their labels 0 to 9.
@@ -24,7 +19,11 @@ def load_digits() -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     Raises:
         InputError: scikit-learn is not installed.
     """
-    if _load_digits is None:
-        raise InputError("this task is made from data that scikit-learn ships: pip install 'subcritical[demo]'")
-    bunch: Any = _load_digits()
+    try:
+        # An extra, and half a second of every command: only building a task needs it, never a run.
+        from sklearn.datasets import load_digits as shipped  # noqa: PLC0415
+    except ImportError as error:
+        why = "this task is made from data that scikit-learn ships: pip install 'subcritical[demo]'"
+        raise InputError(why) from error
+    bunch: Any = shipped()
     return bunch.data.astype(np.uint8), bunch.target.astype(np.int64)
