@@ -105,9 +105,24 @@ def no_records(statement):
     del statement["predicate"]["records"]
 
 
-@pytest.mark.parametrize("change", [better, another_entry, beyond, another_log, another_type, no_records])
+def false_for_zero(statement):
+    statement["predicate"]["records"][0]["record"]["generation"] = False
+
+
+@pytest.mark.parametrize(
+    "change", [false_for_zero, better, another_entry, beyond, another_log, another_type, no_records]
+)
 def test_a_false_statement_is_found_although_the_real_key_signed_it(measured, change):
     assert broken(forged(measured, change), policy=measured.policy) == [RESULT]
+
+
+def test_a_key_given_twice_is_refused_whichever_of_the_two_is_true(measured):
+    payload = base64.b64decode(json.loads(measured.files[RESULT])["payload"])
+    twice = payload.replace(b'"estimate":1.25', b'"estimate":9,"estimate":1.25')
+    assert twice != payload
+    envelope = signed(twice, measured.origin, measured.signer)
+    files = with_new_manifest({**measured.files, RESULT: envelope}, key=measured.signer.seed, origin=measured.origin)
+    assert broken(files, policy=measured.policy) == [RESULT]
 
 
 def test_planted_without_the_look_up_a_better_number_passes(measured, monkeypatch):

@@ -24,8 +24,8 @@ it the keys in the bundle are used, and the result says only that the bundle agr
 `tile/8/` to `log/tile/`). `sha256sum` and `jq -r '.files | to_entries[] | .value + " " + .key' MANIFEST.json` compare
 the files with the list; `MANIFEST.note` holds the SHA-256 of the list, signed by the log's key.
 
-`statements/*.dsse.json` are in-toto statements in DSSE envelopes; any DSSE library verifies them with the log's Ed25519 key
-(the last 32 bytes of the base64 part of the verifier key). `verify_bundle.py` also looks up each record that they cite.
+`statements/*.dsse.json` are in-toto statements in DSSE envelopes; any DSSE library verifies them with the log's Ed25519
+key (the last 32 bytes of the base64 part of the verifier key). `verify_bundle.py` also looks up each record they cite.
 
 ## What is shown
 

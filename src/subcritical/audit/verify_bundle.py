@@ -523,10 +523,17 @@ def _line(line: bytes, where: str) -> tuple[str, bytes, bytes]:
 
 
 def _json(payload: bytes, where: str) -> dict[str, Any]:
+    """An object; a key given twice has two meanings, so it has none here."""
     try:
-        return dict(json.loads(payload))
+        return dict(json.loads(payload, object_pairs_hook=_unique))
     except (ValueError, TypeError, RecursionError) as error:
         raise BrokenError(where, "not JSON") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(dict(pairs)) != len(pairs):
+        raise ValueError("a key twice")
+    return dict(pairs)
 
 
 def _digest(fields: dict[str, Any]) -> str:
@@ -551,10 +558,19 @@ def check_statement(
         if not 0 <= index < len(entries) or _entry(entries[index], index).get("seq") != record["seq"]:
             raise BrokenError(name, f"record {record['seq']} is not what entry {index} of the log is about")
         body = bodies.get(record["seq"])
-        if bodies and (body is None or {k: str(v) if k.endswith("_ns") else v for k, v in body.items()} != record):
+        if bodies and not same({k: str(v) if k.endswith("_ns") else v for k, v in (body or {}).items()}, record):
             raise BrokenError(name, f"record {record['seq']} of the journal says something else")
     shown = "" if bodies else "; without the journal it is not shown that they say this"
     return f"{statement['predicateType']}, {len(statement['predicate']['records'])} records cited{shown}"
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal for every reader: `true` is not 1, while 5 and 5.0 are one number."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return isinstance(one, bool) == isinstance(other, bool) and bool(one == other)
 
 
 def open_envelope(data: bytes, where: str, keys: list[Key]) -> dict[str, Any]:
