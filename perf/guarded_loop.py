@@ -119,7 +119,7 @@ def _plain(directory: Path, loop_file: Path, kind: Kind, *, warm: bool) -> None:
     pool = PairPool(make, evaluator=evaluator, depth=DEPTH, paused_ns=lambda: 0) if warm else None
     for number in range(kind.evaluations + 1):
         candidate = {"solution.py": f"def value(x):\n    return {-number}\n".encode()}
-        pair = pool.take() if pool else make(number)
+        pair = pool.take(_Nobody()) if pool else make(number)
         if not pool:
             pair.load(evaluator)
         outcome = pair.evaluate(candidate, seeds=[1], watch=_Nobody())

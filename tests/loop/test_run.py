@@ -278,6 +278,21 @@ def test_people_pause_review_roll_back_resume_and_stop(tmp_path, rung):
     assert [c.order for c in ran.data(Control) if c.order == "rolled_back"] == ["rolled_back"]
 
 
+def test_a_pause_while_the_first_sandboxes_warm_is_waited_out(tmp_path, rung, monkeypatch):
+    """However long it lasts: paused time counts for no wait, and a paused run is not one that could not start."""
+    monkeypatch.setattr("subcritical.loop.evaluation.pool._TAKE_TIMEOUT_S", 1.5)
+    thread, box = in_background(make_loop(tmp_path / "loop", HONEST), tmp_path / "runs", rung)
+    run = tmp_path / "runs" / "run"
+    until(lambda: send_order(run, Order.PAUSE, by="ada", reason="wait").outcome == "confirmed", "paused")
+    assert not send_status(run).generation
+    time.sleep(4)
+    assert send_status(run).state is RunState.PAUSED
+    assert send_order(run, Order.RESUME, by="ada", reason="go").outcome == "confirmed"
+    thread.join(60)
+    assert box["ran"].result.status == "finished"
+    assert box["ran"].scores("public")[-1].value == 1.0
+
+
 def test_messages_of_a_guest_are_kept_as_text(tmp_path, rung):
     ran = run_case(make_loop(tmp_path / "loop", "print('\\x1b]0;owned\\x07')\n"), tmp_path / "runs", rung)
     assert "\x1b" in "".join(m.text for m in ran.data(Message))

@@ -96,6 +96,18 @@ def test_a_run_whose_notary_dies_stands_still_and_ends_with_7(tmp_path, rung, mo
     assert "The end of the record is not signed." in ran.report.read_text()
 
 
+def test_a_key_that_cannot_be_read_ends_the_run_before_its_first_generation(tmp_path, rung, monkeypatch):
+    home = tmp_path / "state" / "subcritical"
+    home.mkdir(parents=True, mode=0o700)
+    (home / "log-key.json").write_text("{")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    ran = run_system(make_loop(tmp_path / "loop", SLOW), runs=tmp_path / "runs", rung=rung, allow_rung=rung)
+    assert ran.exit_code == 7
+    assert ran.summary["status"] == "tripped"
+    assert ran.summary["generations"] < 5
+    assert "log-key.json" in ran.summary["log"]["not_signed"]
+
+
 def test_planted_without_the_watch_the_run_goes_on_unsigned(tmp_path, rung, monkeypatch):
     monkeypatch.setattr(Notary, "watched", lambda *_: contextlib.nullcontext())
     ran = _run_with_a_dying_notary(tmp_path, rung, monkeypatch)

@@ -577,6 +577,8 @@ def open_envelope(data: bytes, where: str, keys: list[Key]) -> dict[str, Any]:
     """The statement in a DSSE envelope that one of `keys` has signed."""
     envelope = _json(data, where)
     payload, kind = base64.b64decode(envelope["payload"], validate=True), envelope["payloadType"].encode()
+    if kind != b"application/vnd.in-toto+json":
+        raise BrokenError(where, "its payload is not an in-toto statement")
     encoded = b"DSSEv1 %d %b %d %b" % (len(kind), kind, len(payload), payload)
     known = {f"{key.name}+{key.id.hex()}": key for key in keys if key.kind == LOG_KEY}
     for signature in envelope["signatures"]:

@@ -87,7 +87,7 @@ class Judge:
             evaluator: The evaluator's files in that version; used only without `pristine_evaluator`.
             watch: Raises when the run is stopped.
         """
-        pair = self._pools["public"].take()
+        pair = self._pools["public"].take(watch)
         try:
             if not self._pristine:
                 pair.load(evaluator)
@@ -129,7 +129,7 @@ class Judge:
         self._pools.clear()
 
     def _held_out(self, files: Files, watch: Watch, timeout_s: float | None) -> Outcome:
-        pair = self._pools["held_out"].take(refill=False)
+        pair = self._pools["held_out"].take(watch, refill=False)
         try:
             outcome = pair.evaluate(files, seeds=self._seeds(), watch=watch, timeout_s=timeout_s)
         finally:

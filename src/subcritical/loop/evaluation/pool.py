@@ -12,6 +12,7 @@ from subcritical.loop.evaluation.pair import Pair, Watch
 
 _TAKE_TIMEOUT_S = 60.0
 _POLL_S = 0.01
+_LOOK_S = 0.05
 
 
 class _ClosedError(Exception):
@@ -53,19 +54,24 @@ class PairPool:
         for thread in self._threads:
             thread.start()
 
-    def take(self, *, refill: bool = True) -> Pair:
-        """A pair nobody has used.
+    def take(self, watch: Watch, *, refill: bool = True) -> Pair:
+        """A pair nobody has used. Time in which the run is paused is not counted: nothing starts in it.
 
         Args:
+            watch: Raises when the run is stopped; waits while it is paused.
             refill: Start the next one now; otherwise `refill` does.
 
         Raises:
             ContainmentError: None could be started.
         """
-        try:
-            pair = self._ready.get(timeout=_TAKE_TIMEOUT_S)
-        except queue.Empty as error:
-            raise ContainmentError(f"no evaluation sandbox came up within {_TAKE_TIMEOUT_S:g} s") from error
+        for _ in range(int(_TAKE_TIMEOUT_S / _LOOK_S)):
+            try:
+                pair = self._ready.get(timeout=_LOOK_S)
+                break
+            except queue.Empty:
+                watch.check()
+        else:
+            raise ContainmentError(f"no evaluation sandbox came up within {_TAKE_TIMEOUT_S:g} s")
         if isinstance(pair, Exception):
             raise ContainmentError(f"an evaluation sandbox could not be started: {pair}") from pair
         if refill:
