@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click.testing
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from subcritical.audit import challenge as module
 from subcritical.audit.challenge import ANY, challenge
@@ -116,6 +118,17 @@ def test_a_mistake_is_named_with_its_place(tmp_path, name, data, error, match):
     spoil(place, name, data)
     with pytest.raises(error, match=match):
         challenge(place)
+
+
+@given(labels=st.binary(max_size=120), case=st.binary(max_size=120))
+def test_whatever_the_files_hold_it_is_one_clear_error(tmp_path_factory, labels, case):
+    place = tmp_path_factory.mktemp("hostile")
+    (place / "a.jsonl").write_bytes(case)
+    for written in (labels, b'{"cases":[{"file":"a.jsonl","attack":true}]}'):
+        (place / "labels.json").write_bytes(written)
+        with pytest.raises((InputError, SourceError)) as error:
+            challenge(place)
+        assert str(error.value).isprintable()
 
 
 def test_no_folder_no_labels_and_links_are_refused(tmp_path):

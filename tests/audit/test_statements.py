@@ -5,6 +5,8 @@ import json
 
 import pytest
 from audit_cases import BundleMaker, DirectSigner, broken, with_new_manifest
+from hypothesis import given
+from hypothesis import strategies as st
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import SSlibKey
@@ -19,6 +21,19 @@ from subcritical.ledger import Journal
 from subcritical.ledger.signer import SignerProcess
 from subcritical.schema import Measurement, Order, Receipt, RunState
 
+WORDS = [
+    "payload",
+    "payloadType",
+    "signatures",
+    "keyid",
+    "sig",
+    "_type",
+    "subject",
+    "predicate",
+    "records",
+    "entry",
+    "record",
+]
 RESULT = "statements/evaluation-result.dsse.json"
 CONTROL = "statements/control-result.dsse.json"
 
@@ -141,6 +156,27 @@ def test_a_statement_by_another_key_is_refused(measured, tmp_path):
 )
 def test_what_is_no_envelope_is_a_broken_file(measured, data):
     files = with_new_manifest({**measured.files, RESULT: data}, key=measured.signer.seed, origin=measured.origin)
+    assert broken(files, policy=measured.policy) == [RESULT]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(WORDS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(st.binary(max_size=200) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_whatever_lies_there_is_a_broken_file_and_no_traceback(measured, data):
+    files = with_new_manifest({**measured.files, RESULT: data}, key=measured.signer.seed, origin=measured.origin)
+    assert broken(files, policy=measured.policy) == [RESULT]
+
+
+@given(JSON)
+def test_whatever_the_real_key_signs_is_broken_unless_it_is_true(measured, value):
+    payload = json.dumps(value).encode() + b"\n"
+    files = {**measured.files, RESULT: signed(payload, measured.origin, measured.signer)}
+    files = with_new_manifest(files, key=measured.signer.seed, origin=measured.origin)
     assert broken(files, policy=measured.policy) == [RESULT]
 
 

@@ -76,6 +76,14 @@ def test_nothing_is_signed_before_it_is_acknowledged(kept):
     assert kept.said[-1].size == 9
 
 
+def test_an_end_that_is_not_acknowledged_is_not_called_signed(kept):
+    unacknowledged(kept)
+    with pytest.raises(LedgerError, match="3 entries at the end"):
+        kept.keeper.end()
+    assert kept.said[-1].size == 6
+    assert (kept.place / "ledger/checkpoint").exists()
+
+
 def test_planted_a_keeper_that_does_not_ask_signs_what_a_power_cut_can_take(kept, monkeypatch):
     unacknowledged(kept)
     everything = property(lambda log: log.tree.size, lambda *_: None)

@@ -196,6 +196,28 @@ def test_rotation_is_stated_by_the_old_key(process):
         open_note(note, [old])
 
 
+def test_other_logs_keep_their_keys_and_new_ones_get_the_new_key(tmp_path):
+    with SignerProcess(tmp_path / "home") as signer:
+        sign(signer, tree_of(3))
+        sign(signer, tree_of(3), origin="log.example/other")
+        old = signer.key("log.example/other")
+        signer.rotate(ORIGIN)
+        assert signer.key("log.example/other") == old
+        assert signer.key("log.example/new").public == signer.key(ORIGIN).public != old.public
+    with SignerProcess(tmp_path / "home") as signer:
+        open_note(sign(signer, tree_of(5), 3, origin="log.example/other"), [old])
+        assert signer.last(ORIGIN) == (3, tree_of(3).root())
+        assert signer.key(ORIGIN).public != old.public
+
+
+def test_without_its_key_a_log_is_not_signed_under_another(tmp_path):
+    with SignerProcess(tmp_path / "home") as signer:
+        sign(signer, tree_of(3))
+    (tmp_path / "home/log-key.json").unlink()
+    with SignerProcess(tmp_path / "home") as signer, pytest.raises(LedgerError, match="put that file back"):
+        signer.key(ORIGIN)
+
+
 @pytest.mark.parametrize(
     "line", [b"", b"{", b"[]", b'{"do":"sign"}', b'{"do":"show the key","origin":"o"}', b"\xff", b"9"]
 )

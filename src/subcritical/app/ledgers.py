@@ -114,7 +114,9 @@ def witnessed_checkpoint(run: RunDirectory, policy: Path) -> bytes:
 
 
 def rotate(run: RunDirectory, signer: SignerProcess, *, by: str, reason: str) -> VerifierKey:
-    """Use a new log key from now on, record that in the run's journal, and sign the log with the new key.
+    """Use a new key for a run's log and all new logs, record that in its journal, and sign the log with the new key.
+
+    Other logs keep their keys: whoever pinned those learns of a new one from the log itself or not at all.
 
     The statement that names the new key is signed by the old one and is part of the record. It helps people who held
     the old key to believe in the new one; it helps nobody if the old key was stolen.

@@ -74,7 +74,7 @@ def about_run(records: Sequence[Record], log: RunLog) -> dict[str, bytes]:
 
     Args:
         records: All records of its journal.
-        log: Its log, which has all of them.
+        log: Its log.
     """
     entry = {seq: index for index, (seq, kind) in enumerate(zip(log.seqs, log.types, strict=True)) if kind != "batch"}
     subject = {f"{log.origin}#{log.tree.size}": log.tree.root().hex()}
@@ -84,7 +84,9 @@ def about_run(records: Sequence[Record], log: RunLog) -> dict[str, bytes]:
     )
     made = {}
     for name, predicate_type, kind in parts:
-        cited = [_cited(record, entry[record.seq]) for record in records if isinstance(record, kind)]
+        # A live writer may have added records that the log was not followed to.
+        of_kind = [record for record in records if isinstance(record, kind) and record.seq <= log.last_seq]
+        cited = [_cited(record, entry[record.seq]) for record in of_kind]
         if cited:
             predicate = {"origin": log.origin, "size": log.tree.size, "records": cited}
             made[name] = make_statement(predicate_type, subject, predicate)

@@ -71,7 +71,7 @@ def key(run: str, runs: Path, home: Path | None, as_json: bool) -> None:
 @click.option("--by", required=True, help="Who orders it.")
 @click.option("--reason", required=True, help="Why.")
 def rotate(run: str, runs: Path, home: Path | None, as_json: bool, by: str, reason: str) -> None:
-    """Use a new log key from now on, for all runs; RUN's log records it with a statement that the old key signed."""
+    """Use a new key for RUN's log and all new ones; the log records it with a statement that the old key signed."""
     with SignerProcess(home) as signer:
         new = ledgers.rotate(RunDirectory.find(run, runs), signer, by=by, reason=reason)
     shown = format_verifier_key(new).decode()

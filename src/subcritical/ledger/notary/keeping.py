@@ -81,6 +81,9 @@ class Keeper:
             self._sign(log, now)
             self._publish(log, now)
             write_proofs(self._proofs, log, self._note, size=self._signed)
+        if log.durable < log.tree.size or not log.durable:
+            rest = log.tree.size - log.durable
+            raise LedgerError(f"{rest} entries at the end are not acknowledged as on disk, so they are not signed")
         self._tell(log, published=True, last=True)
 
     def _follow(self) -> RunLog | None:

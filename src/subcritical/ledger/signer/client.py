@@ -137,7 +137,7 @@ class SignerProcess:
         return base64.b64decode(self._ask(request)["signature"])
 
     def rotate(self, origin: str) -> tuple[VerifierKey, bytes]:
-        """Use a new key from now on: that key, and a note that says so, signed by the old one. For the journal."""
+        """Use a new key for this log and all new ones: that key, and a note that says so, signed by the old one."""
         answer = self._ask({"do": "rotate", "origin": origin})
         return parse_verifier_key(str(answer["key"]).encode()), str(answer["statement"]).encode()
 

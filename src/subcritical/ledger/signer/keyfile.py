@@ -16,6 +16,7 @@ import msgspec
 
 from subcritical.errors import LedgerError
 from subcritical.ledger.files import OsFiles, read_secret, store
+from subcritical.ledger.tlog import LogSigner
 
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -53,14 +54,31 @@ class Keys:
         """Seeds that were in use before, oldest first."""
         return self._seeds[:-1]
 
+    def of(self, origin: str, key_id: str) -> LogSigner:
+        """The key of a log by its id (hex) under that name; the one in use for a log that has none yet.
+
+        Raises:
+            LedgerError: It is not in the file any more.
+        """
+        if not key_id:
+            return LogSigner(origin, self.current)
+        for seed in self._seeds:
+            signer = LogSigner(origin, seed)
+            if signer.verifier_key.key_id.hex() == key_id:
+                return signer
+        raise LedgerError(
+            f"{origin} was signed by key {key_id}, which is not in {self._path} any more: put that file back; "
+            "nothing is signed under another key without a rotation"
+        )
+
     def rotate(self) -> None:
         """Make a new key and use it from now on.
 
         Raises:
             LedgerError: It could not be stored; the old one stays in use.
         """
-        seeds = (*self._seeds, secrets.token_bytes(32))
         try:
+            seeds = (*_read(self._path), secrets.token_bytes(32))  # another process may have added one
             self._write(seeds, new=False)
         except OSError as error:
             raise LedgerError(f"log key {self._path}: the new key could not be stored: {error}") from error
@@ -91,7 +109,7 @@ def _read(path: Path) -> tuple[bytes, ...]:
         stored = msgspec.json.decode(data, type=_Stored)
         seeds = tuple(base64.b64decode(text, validate=True) for text in stored.seeds)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise LedgerError(f"log key {path}: not a key file of ours ({error})") from error
+        raise LedgerError(f"log key {path}: not a key file of ours ({error}); put yours back, or move it away") from error
     if stored.format != 1 or stored.type != "ed25519" or not seeds or any(len(seed) != 32 for seed in seeds):  # noqa: PLR2004
         raise LedgerError(f"log key {path}: format or type of a later version, or no key in it")
     return seeds

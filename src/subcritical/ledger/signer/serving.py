@@ -23,7 +23,6 @@ from subcritical.ledger.signer.keyfile import Keys
 from subcritical.ledger.signer.state import SigningState
 from subcritical.ledger.tlog import (
     Checkpoint,
-    LogSigner,
     Note,
     Signature,
     VerifierKey,
@@ -94,7 +93,9 @@ class Desk:
         if self._keys is None:
             return {"refused": "the key is held by an external command: rotate it there"}
         self._keys.rotate()
-        new = format_verifier_key(self._key_of(origin).verifier_key).decode()
+        key = self._keys.of(origin, "").verifier_key
+        self._state.use(origin, key.key_id.hex())
+        new = format_verifier_key(key).decode()
         text = f"subcritical key rotation v1\n{origin}\n{new}\n".encode()
         statement = format_note(Note(text=text, signatures=(old.sign(text),)))
         return {"key": new, "statement": statement.decode()}
@@ -132,5 +133,5 @@ def serve(desk: Desk, requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 def file_desk(state: SigningState, keys: Keys) -> Desk:
-    """A desk whose key is the file's, under the name of each origin."""
-    return Desk(state, keys, lambda origin: LogSigner(origin, keys.current))
+    """A desk whose keys are the file's: a log's own where it has one, else the one in use, under the log's name."""
+    return Desk(state, keys, lambda origin: keys.of(origin, state.last(origin).key))

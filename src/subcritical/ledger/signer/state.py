@@ -5,8 +5,9 @@ The state lies beside the key, not beside the log: whoever rolls a run's directo
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -27,11 +28,16 @@ _BYTES_MAX = 64 << 10
 
 
 class Signed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The last checkpoint that was signed for a log; `root` is hex."""
+    """The last checkpoint that was signed for a log; `root` is hex.
+
+    `key` is the id (hex) of the key that a log keeps until it is rotated, so that whoever pinned it is never surprised
+    by a rotation for another log; empty for a log without one.
+    """
 
     origin: str
     size: int
     root: str
+    key: str = ""
 
 
 class SigningState:
@@ -68,6 +74,15 @@ class SigningState:
             raise LedgerError(f"signer state {path}: it is of {signed.origin}; nothing is signed for {origin}")
         return signed
 
+    def use(self, origin: str, key_id: str) -> None:
+        """Keep to another key from now on.
+
+        Raises:
+            LedgerError: That could not be stored.
+        """
+        with self._locked(origin):
+            self._store(msgspec.structs.replace(self.last(origin), key=key_id))
+
     def sign(self, checkpoint: Checkpoint, proof: list[bytes], make: Callable[[bytes], Signature]) -> bytes:
         """Sign a checkpoint that continues the last one, and remember it before the signature leaves.
 
@@ -83,12 +98,17 @@ class SigningState:
             LedgerError: It is smaller than what was signed, or not a continuation of it (`ProofError`), or the state
                 could not be stored.
         """
-        try:
-            lock = wait_for_lock(self._files, self._path(checkpoint.origin).with_suffix(".lock"))
-        except BlockingIOError as error:
-            raise LedgerError(f"another signer holds on to {checkpoint.origin}; end it and ask again") from error
-        try:
+        with self._locked(checkpoint.origin):
             return self._sign(checkpoint, proof, make)
+
+    @contextlib.contextmanager
+    def _locked(self, origin: str) -> Iterator[None]:
+        try:
+            lock = wait_for_lock(self._files, self._path(origin).with_suffix(".lock"))
+        except BlockingIOError as error:
+            raise LedgerError(f"another signer holds on to {origin}; end it and ask again") from error
+        try:
+            yield
         finally:
             lock.release()
 
@@ -101,14 +121,19 @@ class SigningState:
             )
         verify_consistency(last.size, bytes.fromhex(last.root), checkpoint.size, checkpoint.root, proof)
         body = format_checkpoint(checkpoint)
-        note = format_note(Note(text=body, signatures=(make(body),)))
-        signed = Signed(origin=checkpoint.origin, size=checkpoint.size, root=checkpoint.root.hex())
+        signature = make(body)
+        note = format_note(Note(text=body, signatures=(signature,)))
+        root = checkpoint.root.hex()
+        signed = Signed(origin=checkpoint.origin, size=checkpoint.size, root=root, key=signature.key_id.hex())
         if signed != last:
-            try:
-                store(self._files, self._path(checkpoint.origin), msgspec.json.encode(signed) + b"\n")
-            except OSError as error:
-                raise LedgerError(f"signer state of {checkpoint.origin}: {error}; nothing is signed") from error
+            self._store(signed)
         return note
+
+    def _store(self, signed: Signed) -> None:
+        try:
+            store(self._files, self._path(signed.origin), msgspec.json.encode(signed) + b"\n")
+        except OSError as error:
+            raise LedgerError(f"signer state of {signed.origin}: {error}; nothing is signed") from error
 
     def _path(self, origin: str) -> Path:
         return self._directory / (hashlib.sha256(origin.encode()).hexdigest() + ".json")
