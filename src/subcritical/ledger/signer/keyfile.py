@@ -109,7 +109,9 @@ def _read(path: Path) -> tuple[bytes, ...]:
         stored = msgspec.json.decode(data, type=_Stored)
         seeds = tuple(base64.b64decode(text, validate=True) for text in stored.seeds)
     except (msgspec.MsgspecError, ValueError) as error:
-        raise LedgerError(f"log key {path}: not a key file of ours ({error}); put yours back, or move it away") from error
+        raise LedgerError(
+            f"log key {path}: not a key file of ours ({error}); put yours back, or move it away"
+        ) from error
     if stored.format != 1 or stored.type != "ed25519" or not seeds or any(len(seed) != 32 for seed in seeds):  # noqa: PLR2004
         raise LedgerError(f"log key {path}: format or type of a later version, or no key in it")
     return seeds
