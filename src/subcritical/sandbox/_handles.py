@@ -202,18 +202,20 @@ class ScanHandle:
 
     def thaw(self) -> HandleReport:
         """Continue what no other order keeps stopped."""
-        targets = [target for target in self._targets() if not self._still_frozen(target)]
-        self._signal_all(targets, signal.SIGCONT)
-        for target in targets:
-            _scan.continue_all(target.members, spare=target.spare())
+        # Not for its own sake: what wakes up competes with this thread, and an order to stop may come next.
+        with _urgent():
+            targets = [target for target in self._targets() if not self._still_frozen(target)]
+            self._signal_all(targets, signal.SIGCONT)
+            for target in targets:
+                _scan.continue_all(target.members, spare=target.spare())
         self._pauses.end()
         return self.verify()
 
     def kill(self, timeout_s: float) -> HandleReport:
         """Kill the init of each process namespace, which the kernel completes; then look until nothing is left."""
-        self._on_kill()
         deadline = time.monotonic() + timeout_s
         with _urgent():
+            self._on_kill()
             targets = self._targets()
             enders = [handle for target in targets for handle in target.enders()]
             for handle in enders:
