@@ -19,6 +19,7 @@ from subcritical.ledger.run_log import RunLog
 from subcritical.ledger.signer import SignerProcess
 from subcritical.ledger.tlog import leaf_hash, open_note, parse_checkpoint, parse_tlog_proof, verify_inclusion
 from subcritical.loop.run_directory import RunDirectory
+from subcritical.sandbox import Containment
 from subcritical.schema import Finding, Severity
 
 TAMPERS = """\
@@ -106,6 +107,27 @@ def test_a_key_that_cannot_be_read_ends_the_run_before_its_first_generation(tmp_
     assert ran.summary["status"] == "tripped"
     assert ran.summary["generations"] < 5
     assert "log-key.json" in ran.summary["log"]["not_signed"]
+
+
+def test_a_run_that_must_stand_still_while_its_guest_starts_ends_all_the_same(tmp_path, rung, monkeypatch):
+    ways_to_say = []
+    launch = Containment.launch
+
+    def watched(self, say):
+        ways_to_say.append(say)
+        return contextlib.nullcontext()
+
+    def launch_when_told(self, spec, **more):
+        if spec.name.startswith("guest"):
+            ways_to_say[0]("said while the guest starts")
+        return launch(self, spec, **more)
+
+    monkeypatch.setattr(Notary, "watched", watched)
+    monkeypatch.setattr(Containment, "launch", launch_when_told)
+    ran = run_system(make_loop(tmp_path / "loop", SLOW), runs=tmp_path / "runs", rung=rung, allow_rung=rung)
+    assert ran.summary["status"] == "tripped"
+    assert "said while the guest starts" in ran.summary["why"]
+    assert ran.summary["generations"] == 0
 
 
 def test_planted_without_the_watch_the_run_goes_on_unsigned(tmp_path, rung, monkeypatch):

@@ -122,6 +122,21 @@ def test_nothing_starts_in_a_paused_run(rung, make, sleeper):
     assert len(started) == 1
 
 
+def test_who_must_not_wait_for_ever_looks_around_and_ends_the_start(rung, make, sleeper):
+    """The test before this one is the control: without `look` the start waits on."""
+
+    def look():
+        raise InterruptedError
+
+    containment = make(rung)
+    containment.handle.freeze(5.0)
+    with pytest.raises(InterruptedError):
+        containment.launch(sleeper(), look=look)
+    assert containment.handle.verify().survivors == 0
+    containment.handle.thaw()
+    containment.launch(sleeper())
+
+
 def test_a_launch_under_way_fails_when_the_run_is_killed(rung, make, sleeper):
     containment = make(rung)
     containment.handle.freeze(5.0)

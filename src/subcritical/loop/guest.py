@@ -124,6 +124,7 @@ class SessionGuest:
         files: Mapping[str, bytes],
         hello: Mapping[str, Any],
         clock: Clock,
+        watch: Watch,
     ) -> None:
         """Start it in a workspace that holds `files`."""
         self._guest = guest
@@ -139,7 +140,7 @@ class SessionGuest:
             guest.spec, files=dict(files), env=environment, pass_fds={3: requests_inside, 4: answers_inside}
         )
         try:
-            self._sandbox: Sandbox = containment.launch(spec)
+            self._sandbox: Sandbox = containment.launch(spec, look=watch.check)
         except BaseException:
             os.close(requests)
             os.close(answers)
@@ -235,6 +236,7 @@ class GenerationGuest:
         files: Mapping[str, bytes],
         hello: Mapping[str, Any],
         clock: Clock,
+        _watch: Watch,
     ) -> None:
         """Nothing runs until `next`."""
         self._containment = containment
@@ -252,7 +254,8 @@ class GenerationGuest:
         self._count += 1
         files = {**self._files, FEEDBACK: json.dumps(self._feedback).encode()}
         name = f"{self._guest.spec.name}-{self._count}"
-        self._sandbox = self._containment.launch(msgspec.structs.replace(self._guest.spec, name=name, files=files))
+        spec = msgspec.structs.replace(self._guest.spec, name=name, files=files)
+        self._sandbox = self._containment.launch(spec, look=watch.check)
         started, paused = self._clock.boot_ns(), watch.paused_ns()
         while (ended := self._sandbox.wait(_POLL_S)) is None:
             watch.check()

@@ -11,6 +11,7 @@ from typing import Any
 
 from subcritical.clock import Clock
 from subcritical.errors import ConfigError
+from subcritical.loop.evaluation.pair import Watch
 from subcritical.loop.guest import GenerationGuest, Guest, GuestSpec, SessionGuest, guest_limits
 from subcritical.loop.guests import GUESTS
 from subcritical.loop.loopfile import Loop, SocketOnly
@@ -21,7 +22,7 @@ from subcritical.sandbox import CollectLimits, Containment, ExecPayload, PythonP
 
 def guest_starter(
     loop: Loop, containment: Containment, options: RunOptions, clock: Clock
-) -> Callable[[Mapping[str, bytes], Mapping[str, Any]], Guest]:
+) -> Callable[[Mapping[str, bytes], Mapping[str, Any], Watch], Guest]:
     """What starts the guest on the files of a version; each start has a name of its own."""
     settings = loop.settings
     limits = settings.limits
@@ -30,7 +31,7 @@ def guest_starter(
 
     count = 0
 
-    def start(files: Mapping[str, bytes], hello: Mapping[str, Any]) -> Guest:
+    def start(files: Mapping[str, bytes], hello: Mapping[str, Any], watch: Watch) -> Guest:
         nonlocal count
         count += 1
         spec = SandboxSpec(
@@ -54,7 +55,7 @@ def guest_starter(
             collect_limits=CollectLimits(entries=limits.inodes, total_bytes=size_bytes(limits.disk)),
         )
         kind = SessionGuest if settings.guest.mode == "session" else GenerationGuest
-        return kind(containment, guest, files, hello, clock)
+        return kind(containment, guest, files, hello, clock, watch)
 
     return start
 

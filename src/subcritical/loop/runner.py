@@ -10,6 +10,7 @@ from subcritical.clock import Clock
 from subcritical.errors import ContainmentError, SubcriticalError
 from subcritical.gateway import Gateway, Head, roll_back
 from subcritical.ids import Ids
+from subcritical.loop.evaluation.pair import Watch
 from subcritical.loop.guest import Ended, Guest
 from subcritical.loop.judge import Judge
 from subcritical.loop.lineage import Lineage
@@ -28,7 +29,7 @@ _POLL_S = 0.1
 _MAX_TEXT = 4000
 _GONE = frozenset({RunState.KILLING, RunState.KILLED, RunState.FINISHED})
 
-StartGuest = Callable[[Mapping[str, bytes], Mapping[str, Any]], Guest]
+StartGuest = Callable[[Mapping[str, bytes], Mapping[str, Any], Watch], Guest]
 
 
 class _Tripped(Exception):  # noqa: N818 - a way to end, not an error
@@ -223,7 +224,7 @@ class Runner:
             "generations_left": self._bounds.generations - self._lineage.generation,
             "seed": self._seed,
         }
-        guest = self._guest = self._start_guest(self._gateway.store.tree(self._head().tree), hello)
+        guest = self._guest = self._start_guest(self._gateway.store.tree(self._head().tree), hello, self)
         while True:
             limit = self._limit_reached()
             if limit:

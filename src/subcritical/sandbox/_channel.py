@@ -7,6 +7,7 @@ import os
 import select
 import socket
 import time
+from collections.abc import Callable
 from typing import Any
 
 from subcritical.errors import ContainmentError
@@ -24,20 +25,24 @@ class StartTimeoutError(ContainmentError):
 class Channel:
     """Our end of the control channel of one sandbox."""
 
-    def __init__(self, line: socket.socket, *, name: str, timeout_s: float, pauses: Pauses) -> None:
-        """`timeout_s` covers the whole start, time frozen apart."""
+    def __init__(
+        self, line: socket.socket, *, name: str, timeout_s: float, pauses: Pauses, look: Callable[[], None]
+    ) -> None:
+        """`timeout_s` covers the whole start, time frozen apart; `look`, called while nothing comes, may raise."""
         self._line = line
         self._line.setblocking(False)
         self._name = name
         self._timeout_ns = int(timeout_s * 1e9)
         self._begin_ns = time.monotonic_ns()
         self._pauses = pauses
+        self._look = look
         self._paused_before_ns = pauses.total_ns()
 
     def _wait(self, handle: int, event: int) -> None:
         poller = select.poll()
         poller.register(handle, event)
         while not poller.poll(_LOOK_S * 1000):
+            self._look()
             frozen = self._pauses.total_ns() - self._paused_before_ns
             if time.monotonic_ns() - self._begin_ns - frozen > self._timeout_ns:
                 raise StartTimeoutError(f"sandbox {self._name} did not start within {self._timeout_ns / 1e9:.0f} s")

@@ -180,10 +180,11 @@ class Containment:
 
     # -- starting ------------------------------------------------------------------------------
 
-    def launch(self, spec: SandboxSpec) -> Sandbox:
+    def launch(self, spec: SandboxSpec, *, look: Callable[[], None] = lambda: None) -> Sandbox:
         """Start one sandbox; returns when its restrictions are in force and its payload begins.
 
-        While the run is paused this waits: nothing starts in a paused run.
+        While the run is paused this waits: nothing starts in a paused run. Who must not wait for ever gives `look`,
+        which is called at least every second of waiting; what it raises ends the start, and nothing is left of it.
 
         Raises:
             InputError: The specification cannot be meant.
@@ -196,12 +197,12 @@ class Containment:
             sandbox, outlets = self._admit(spec)
             undo.callback(sandbox.close)
             ours, theirs = socket.socketpair()
-            channel = Channel(ours, name=spec.name, timeout_s=_START_TIMEOUT_S, pauses=self._pauses)
+            channel = Channel(ours, name=spec.name, timeout_s=_START_TIMEOUT_S, pauses=self._pauses, look=look)
             try:
                 status = self._starter.order(sandbox, theirs.fileno(), outlets)
                 theirs.close()
                 self._starter.set_up(sandbox, channel, status, self._drain)
-                self._begin(sandbox, channel)
+                self._begin(sandbox, channel, look)
             finally:
                 theirs.close()
                 channel.close()
@@ -254,7 +255,7 @@ class Containment:
         self._drain.add(*captures)
         return sandbox, (pipes[0][1], pipes[1][1])
 
-    def _begin(self, sandbox: Sandbox, channel: Channel) -> None:
+    def _begin(self, sandbox: Sandbox, channel: Channel, look: Callable[[], None]) -> None:
         """Let the payload begin, but not in a paused or killed run."""
         while True:
             with self._lock:
@@ -263,6 +264,7 @@ class Containment:
                     sandbox.live = True
                     channel.go()
                     return
+            look()
             self._pauses.wait_until_running(1.0)
 
     def _signal_all(self, targets: list[Target], number: signal.Signals) -> None:
