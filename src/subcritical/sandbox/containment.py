@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import socket
@@ -235,6 +236,7 @@ class Containment:
                 raise InputError(f"a sandbox named {spec.name} is there already; close it first")
             self._prepare()
             number, prepared = self._prepared.popitem()
+            self._prepare_after = math.inf  # the next child is not forked while this one starts
             pipes = [os.pipe2(os.O_CLOEXEC) for _ in range(2)]
             for readable, _ in pipes:
                 os.set_blocking(readable, False)
