@@ -13,6 +13,7 @@ from subcritical.cli.ledger import ledger
 from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
 from subcritical.cli.run import run
 from subcritical.cli.sandbox import sandbox
+from subcritical.cli.scan import scan_command
 from subcritical.cli.witness import witness
 
 
@@ -34,5 +35,5 @@ def main(debug: bool) -> None:
 
 
 ORDERS = (pause, resume, throttle, stop, roll_back, review, status)
-for command in (run, *ORDERS, doctor, experiment, sandbox, ledger, audit, witness, config):
+for command in (run, *ORDERS, doctor, scan_command, experiment, sandbox, ledger, audit, witness, config):
     main.add_command(command)

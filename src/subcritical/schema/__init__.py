@@ -12,12 +12,15 @@ from subcritical.schema.event import (
     FileChange,
     Heartbeat,
     Message,
+    ModelCall,
     Proposal,
     Resource,
     Review,
     Score,
     Split,
     SubsetUse,
+    ToolCall,
+    ToolResult,
 )
 from subcritical.schema.finding import Evidence, Finding, Severity
 from subcritical.schema.handle import Handle, HandleReport
@@ -46,6 +49,7 @@ __all__ = [
     "Measurement",
     "Message",
     "Metric",
+    "ModelCall",
     "Order",
     "Proposal",
     "Receipt",
@@ -57,6 +61,8 @@ __all__ = [
     "Severity",
     "Split",
     "SubsetUse",
+    "ToolCall",
+    "ToolResult",
     "Verdict",
     "decode_record",
     "encode_record",

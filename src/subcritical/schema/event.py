@@ -167,6 +167,39 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag="message", tag_fiel
     truncated: bool = False
 
 
+class ModelCall(msgspec.Struct, frozen=True, kw_only=True, tag="model_call", tag_field="kind"):
+    """What a model answered. Hostile text, capped.
+
+    `reasoning` is what it showed of its thinking. Tokens as the provider counted them; None means unknown.
+    """
+
+    model: str
+    text: str
+    reasoning: str = ""
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    stop: str = ""
+    error: str = ""
+
+
+class ToolCall(msgspec.Struct, frozen=True, kw_only=True, tag="tool_call", tag_field="kind"):
+    """A tool was asked for. `arguments` is JSON text, or the command itself where the tool takes one text."""
+
+    tool: str
+    arguments: str
+    call: str = ""
+
+
+class ToolResult(msgspec.Struct, frozen=True, kw_only=True, tag="tool_result", tag_field="kind"):
+    """What a tool gave back. Hostile text, capped; `call` names the `ToolCall` where the source does."""
+
+    tool: str
+    text: str
+    call: str = ""
+    error: str = ""
+    exit_code: int | None = None
+
+
 class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="heartbeat", tag_field="kind"):
     """The producer is alive; `dropped` counts events it could not deliver since the last one."""
 
@@ -175,7 +208,20 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="heartbeat", tag_
     end: bool = False
 
 
-EventData = Proposal | Approval | ArtifactChange | Score | Control | Review | Resource | Message | Heartbeat
+EventData = (
+    Proposal
+    | Approval
+    | ArtifactChange
+    | Score
+    | Control
+    | Review
+    | Resource
+    | Message
+    | ModelCall
+    | ToolCall
+    | ToolResult
+    | Heartbeat
+)
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, tag="event", tag_field="record"):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import posixpath
 import re
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from subcritical.loop.doctor._facts import SECRET, Fact, Spawn
 from subcritical.loop.doctor._program import Program
@@ -26,6 +26,8 @@ _RECORD = re.compile(
 _NO_RECORD = re.compile(
     r"(?i)\b(do not|don't|never|must not|cannot) (record|log|append|write|report|save|store|add|edit|touch)"
 )
+_SENTENCE_END = re.compile(r"(?<=[.;:!])\s")
+_POINTS_BACK = re.compile(r"(?i)\b(it|this|that|them|these|those)\b")
 _NAME = re.compile(r"[\w./-]+\.[A-Za-z]{1,6}\b")
 _PROSE = (".md", ".txt", ".rst", ".mdc")
 _SHELL = (".sh", ".bash", ".zsh", ".mk", ".just")
@@ -87,14 +89,7 @@ class Prose:
 
     def _text(self, program: Program, path: str, first: int, text: str, where: str | None = None) -> None:
         for number, line in enumerate(text.split("\n")[:_MAX_LINES], start=first):
-            shown = line[:400]
-            for sentence in re.split(r"(?<=[.;:!])\s", shown):
-                names = [n for n in _NAME.findall(sentence) if len(n) < _LONG_NAME]
-                if not names:
-                    continue
-                context = sentence if len(names) > 1 or _EDIT.search(sentence) else shown
-                if _FORBIDS_IT.search(shown):
-                    context = shown
+            for names, context in _statements(line[:400]):
                 self._sentence(program, Place(path, number, " ".join(context.split())[:120]), context, names, where)
 
     def _sentence(self, program: Program, place: Place, sentence: str, names: list[str], where: str | None) -> None:
@@ -125,6 +120,23 @@ class Prose:
             if candidate in program.tree.names and candidate != path:
                 return candidate
         return None
+
+
+def _statements(line: str) -> list[tuple[list[str], str]]:
+    """Each sentence that names files, with what the sentences beside it that name none say about them."""
+    sentences = [(s, [n for n in _NAME.findall(s) if len(n) < _LONG_NAME]) for s in _SENTENCE_END.split(line)]
+    found = []
+    for position, (sentence, names) in enumerate(sentences):
+        if not names:
+            continue
+        after = " ".join(s for s, _ in takewhile(lambda pair: not pair[1], sentences[position + 1 :]))
+        before = "" if any(named for _, named in sentences[:position]) else " ".join(s for s, _ in sentences[:position])
+        said = _FORBIDS_IT.search(sentence) or _EDIT.search(sentence)
+        if said and not (_FORBIDS_IT.search(after) and _POINTS_BACK.search(after)):
+            found.append((names, sentence))
+        else:
+            found.append((names, f"{before} {sentence} {after}".strip()))
+    return found
 
 
 def shell_facts(program: Program) -> list[Fact]:

@@ -57,9 +57,9 @@ def _examine_directory(directory: Path) -> Diagnosis:
     if cast.slicer.cut_off:
         why = f"{cast.slicer.cut_off} values depend on so much that following them was cut short: holes may be missing"
         program.unread.append(Unread(".", why))
-    producers = _producers(program, cast)
-    roles = _roles(program, cast, producers)
     holes = found.holes()
+    producers = _producers(program, cast, holes)
+    roles = _roles(program, cast, producers)
     proposal = propose(program, cast, roles, directory.resolve().name)
     return Diagnosis(
         directory=str(directory),
@@ -144,7 +144,7 @@ def _project(program: Program, cast: Cast, holes: tuple[Hole, ...]) -> Project:
     return "openevolve" if outer else "generic"
 
 
-def _producers(program: Program, cast: Cast) -> tuple[Producer, ...]:
+def _producers(program: Program, cast: Cast, holes: tuple[Hole, ...]) -> tuple[Producer, ...]:
     found: dict[tuple[str, str], Producer] = {}
     for root in cast.roots:
         for path, places in contributing(program, root).items():
@@ -161,6 +161,9 @@ def _producers(program: Program, cast: Cast) -> tuple[Producer, ...]:
                 _producer(
                     found, "process", name, Place(fact.module, fact.line), (access, "it is started for the score")
                 )
+    for hole in holes:
+        if hole.id == "evaluator-writable":  # where the guest reports the score itself, no comparison leads there
+            _producer(found, "path", hole.file, Place(hole.file, hole.line), _access(cast, hole.file))
     return tuple(found[key] for key in sorted(found))
 
 

@@ -1,0 +1,84 @@
+"""`subcritical scan`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from subcritical.app.scanning import OUTPUTS, Found, Scan, fails, place_data, render, scan, summary
+from subcritical.cli.output import errors_end_here, say, show
+from subcritical.errors import InputError
+from subcritical.report import place_text
+from subcritical.schema import Artifact, Severity, visible
+
+_BROKEN_SHOWN = 5
+
+
+@click.command(name="scan")
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PATH...")
+@click.option("--input-format", metavar="F", help="Read only this format; otherwise each is recognised.")
+@click.option("--format", "output", type=click.Choice(["table", *OUTPUTS]), default="table", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
+@click.option("--fail-on", type=click.Choice([str(s) for s in Severity]), default="high", show_default=True)
+@click.option("--artifact", "artifacts", multiple=True, metavar="PATTERN=CLASS", help="What a path of a history is.")
+@click.option("--explained-by", "trailers", multiple=True, metavar="TRAILER", help="A commit trailer that explains.")
+@errors_end_here
+def scan_command(
+    paths: tuple[Path, ...],
+    input_format: str | None,
+    output: str,
+    fail_on: str,
+    artifacts: tuple[str, ...],
+    trailers: tuple[str, ...],
+    as_json: bool,
+) -> None:
+    r"""Run the detectors on logs, traces and histories that are on disk already.
+
+    \b
+    Example: subcritical scan runs/ --artifact 'prepare.py=evaluator' --explained-by Change-Id
+    """
+    patterns = [_pattern(text) for text in artifacts]
+    result = scan(paths, input_format=input_format, artifacts=patterns, trailers=trailers)
+    output = "json" if as_json else output
+    if output == "table":
+        _table(result)
+        show(summary(result))
+    else:
+        show(render(result, output, Severity(fail_on)))
+        say(summary(result))
+    sys.exit(fails(result, Severity(fail_on)))
+
+
+def _pattern(text: str) -> tuple[str, Artifact]:
+    pattern, _, name = text.rpartition("=")
+    if not pattern or name not in set(Artifact):
+        raise InputError(f"--artifact takes PATTERN=CLASS, not {text!r}; classes: {', '.join(Artifact)}")
+    return pattern, Artifact(name)
+
+
+def _line(text: str) -> None:
+    """One line on stdout; what sources say is hostile."""
+    show(visible(text, 4000))
+
+
+def _table(result: Scan) -> None:
+    for source in result.sources:
+        _line(f"{source.path}: {source.format}, {source.events} events, {source.broken} broken")
+        for broken in source.first_broken[:_BROKEN_SHOWN]:
+            _line(f"  broken: {place_text(place_data(broken.place))}: {broken.why}")
+    for found in sorted(result.findings, key=lambda found: -found.finding.severity.rank):
+        _finding(found)
+    for blind in result.blind:
+        _line(f"blind: {blind.what}: {blind.why}")
+
+
+def _finding(found: Found) -> None:
+    finding = found.finding
+    change = f", {finding.change}" if finding.change else ""
+    technique = f"{finding.technique}, " if finding.technique else ""
+    _line(f"{finding.severity}: {finding.title} [{technique}{finding.detector}{change}]")
+    _line(f"    why: {finding.why}")
+    for place in found.places:
+        _line(f"    see: {place_text(place_data(place))}")
