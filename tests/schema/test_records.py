@@ -21,6 +21,7 @@ from subcritical.schema import (
     Heartbeat,
     Measurement,
     Message,
+    ModelCall,
     Metric,
     Order,
     Proposal,
@@ -33,6 +34,8 @@ from subcritical.schema import (
     Severity,
     Split,
     SubsetUse,
+    ToolCall,
+    ToolResult,
     Verdict,
     decode_record,
     encode_record,
@@ -59,6 +62,9 @@ DATA: list[EventData] = [
     Review(by="anna", reason="read it"),
     Resource(what="memory", used=1.0, limit=None, unit="bytes"),
     Message(source="guest", text="\x1b[31m\u202e\u0000"),
+    ModelCall(model="m", text="t", reasoning="r", input_tokens=1, output_tokens=None, stop="end"),
+    ToolCall(tool="bash", arguments='{"cmd": "ls"}', call="c"),
+    ToolResult(tool="bash", text="a.py", call="c", exit_code=1),
     Heartbeat(state="running"),
 ]
 RECORDS: list[Record] = [
