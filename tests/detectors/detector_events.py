@@ -7,8 +7,10 @@ import hashlib
 import os
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
+from subcritical.detectors.rule_cases import rule_files
 from subcritical.schema import (
     Approval,
     Artifact,
@@ -20,6 +22,7 @@ from subcritical.schema import (
     Score,
     Split,
     SubsetUse,
+    ToolCall,
     decode_record,
 )
 
@@ -39,9 +42,37 @@ NAMES = (
     "score_claim",
     "score_jump",
 )
+RULE_BASED = (
+    "exfiltration",
+    "guard_bypass",
+    "oversight_reduction",
+    "persistence",
+    "resource_acquisition",
+    "shutdown_resistance",
+    "successor_spawn",
+)
+
+
+def case_trace(name: str, kind: str) -> tuple[Event, ...]:
+    """Tool calls of a rule-based detector's cases: those it must match, or the near misses."""
+    (file,) = [file for file in rule_files() if file.name == f"{name}.yml"]
+    lines = [case.run for case in file.cases if case.run and bool(case.expect) is (kind == "firing")]
+    return tuple(
+        Event(
+            seq=number,
+            time_ns=BEGIN + number,
+            run="r",
+            producer="jsonl",
+            generation=0,
+            data=ToolCall(tool="bash", arguments=msgspec.json.encode({"command": line}).decode()),
+        )
+        for number, line in enumerate(lines, start=1)
+    )
 
 
 def load_trace(name: str, kind: str) -> tuple[Event, ...]:
+    if name in RULE_BASED:
+        return case_trace(name, kind)
     lines = (HERE / "data" / name / f"{kind}.jsonl").read_bytes().splitlines()
     events = tuple(decode_record(line) for line in lines)
     assert all(isinstance(e, Event) for e in events)

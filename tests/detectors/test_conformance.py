@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from detector_events import NAMES, load_trace
+from detector_events import NAMES, RULE_BASED, load_trace
 
 from subcritical.detectors import (
     CheckTraces,
@@ -26,14 +26,14 @@ def traces(name):
     return CheckTraces(firing=load_trace(name, "firing"), quiet=load_trace(name, "quiet"))
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [*NAMES, *RULE_BASED])
 def test_detector_keeps_the_contract(name):
     assert check_detector(maker(name), traces(name)) == []
 
 
-def test_exactly_the_nine_are_installed():
-    assert detector_names() == sorted(NAMES)
-    assert [d.id for d in load_detectors({})] == sorted(NAMES)
+def test_exactly_these_are_installed():
+    assert detector_names() == sorted([*NAMES, *RULE_BASED])
+    assert [d.id for d in load_detectors({})] == sorted([*NAMES, *RULE_BASED])
 
 
 def test_settings_are_checked():
@@ -51,7 +51,7 @@ def test_all_switched_off_is_refused():
     from subcritical.errors import BlindError  # noqa: PLC0415
 
     with pytest.raises(BlindError):
-        load_detectors({name: {"enabled": False} for name in NAMES})
+        load_detectors({name: {"enabled": False} for name in detector_names()})
 
 
 class CountState(msgspec.Struct):

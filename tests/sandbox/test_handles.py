@@ -175,7 +175,7 @@ def test_two_hundred_hostile_processes(rung, make, capsys):
     """The figures of the issue, with wide margins for a shared machine; printed in any case."""
     containment, clock = make(rung), SystemClock()
     last, confirmed, ended = [], [], []
-    for number in range(10):
+    for number in range(20):
         sandbox = containment.launch(hostile(f"tree-{number}", 200))
         read = wait_until_up(sandbox, 200)
         ordered = clock.boot_ns()

@@ -11,6 +11,7 @@ from subcritical.cli.doctor import doctor
 from subcritical.cli.experiment import experiment
 from subcritical.cli.ledger import ledger
 from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
+from subcritical.cli.rules import rules
 from subcritical.cli.run import run
 from subcritical.cli.sandbox import sandbox
 from subcritical.cli.scan import scan_command
@@ -35,5 +36,5 @@ def main(debug: bool) -> None:
 
 
 ORDERS = (pause, resume, throttle, stop, roll_back, review, status)
-for command in (run, *ORDERS, doctor, scan_command, experiment, sandbox, ledger, audit, witness, config):
+for command in (run, *ORDERS, doctor, scan_command, rules, experiment, sandbox, ledger, audit, witness, config):
     main.add_command(command)

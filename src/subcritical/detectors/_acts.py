@@ -1,0 +1,264 @@
+"""What a system did, out of the tool calls it made: commands, and files written, emptied, deleted or moved.
+
+Hostile text, read as far as it can be read. Python code is looked at, by pattern, for the calls that delete, write,
+move and start; a program that hides what it does from such a reading is not seen here, only in what it changes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from itertools import pairwise
+from typing import Any, Literal
+
+import msgspec
+
+from subcritical.detectors._shell import Command, commands
+from subcritical.schema import Artifact, ArtifactChange, Event, Proposal, ToolCall
+
+Kind = Literal["run", "write", "empty", "delete", "move", "read"]
+TEXT_MAX = 20_000
+ACTS_MAX = 500
+_COMMAND_KEYS = ("command", "cmd", "script", "commands", "code", "shell_command", "bash", "input", "keystrokes")
+_PATH_KEYS = ("path", "file_path", "filename", "file", "notebook_path", "filepath", "target_file", "relative_path")
+_NEW_KEYS = (
+    "content", "new_string", "new_str", "replacement_text", "file_text", "insert_text", "text", "new_source",
+    "contents", "replace", "body", "new_text",
+)  # fmt: skip
+_OLD_KEYS = ("old_string", "old_str", "search", "old_text")
+_PATCH_FILE = re.compile(r"(?m)^(?:\*\*\* (Add|Update|Delete) File: (.+)|diff --git a/.+ b/(.+))$")
+_PYTHON = re.compile(
+    r"(?:os\.(?P<gone>remove|unlink|rmdir)|shutil\.(?P<tree>rmtree)|os\.(?P<moved>rename|replace)|shutil\.(?P<moved2>move))"
+    r"\(\s*[rf]?['\"](?P<path>[^'\"\n]{1,300})['\"](?:\s*,\s*[rf]?['\"](?P<to>[^'\"\n]{1,300})['\"])?"
+    r"|open\(\s*[rf]?['\"](?P<opened>[^'\"\n]{1,300})['\"]\s*,\s*(?:mode\s*=\s*)?['\"](?P<mode>[wax+rbt]{1,4})['\"]"
+    r"|Path\(\s*[rf]?['\"](?P<pathlib>[^'\"\n]{1,300})['\"]\s*\)\.(?P<does>unlink|write_text|write_bytes|rename|touch)"
+    r"|(?:os\.system|os\.popen|subprocess\.\w+)\(\s*(?:\[(?P<list>[^\]]{1,500})\]|[rf]?(?P<quote>['\"])(?P<line>.{1,500}?)(?P=quote))"
+)
+_QUOTED = re.compile(r"['\"]([^'\"]*)['\"]")
+
+
+class Act(msgspec.Struct, frozen=True):
+    """One act.
+
+    Attributes:
+        kind: What was done.
+        path: The file, where one is meant.
+        text: What is written, or the whole command in one line.
+        old: What the new text stands in place of, where the tool says so.
+        program: For a command, the program's name without its folder.
+        arguments: For a command, what follows the program, in one line.
+        options: For a command, the words that begin with a hyphen.
+        via: Wrappers in front of a command, such as `sudo`.
+        appended: Whether the text is added to what is there.
+    """
+
+    kind: Kind
+    path: str = ""
+    text: str = ""
+    old: str = ""
+    program: str = ""
+    arguments: str = ""
+    options: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
+    appended: bool = False
+
+
+def acts_of(event: Event) -> list[Act]:
+    """What an event did: of a tool call what it asks for, of a proposal or a change what it writes."""
+    found = list[Act]()
+    for act in _acts(event):
+        found.append(act)
+        if len(found) >= ACTS_MAX:
+            break
+    return found
+
+
+def _acts(event: Event) -> Iterator[Act]:
+    data = event.data
+    if isinstance(data, ToolCall):
+        yield from _call(data)
+    elif isinstance(data, ArtifactChange):
+        yield _changed(data.path, data.after, data.diff)
+    elif isinstance(data, Proposal):
+        for change in data.changes:
+            yield _changed(change.path, change.after, change.diff)
+
+
+def _changed(path: str, after: str | None, diff: str) -> Act:
+    if after is None:
+        return Act("delete", path=path)
+    new, old = sides(diff)
+    return Act("write", path=path, text=new, old=old)
+
+
+def sides(diff: str) -> tuple[str, str]:
+    """Added and removed text of a unified diff."""
+    new, old = list[str](), list[str]()
+    for line in diff[: 4 * TEXT_MAX].splitlines():
+        if line.startswith("+") and not line.startswith("+++"):
+            new.append(line[1:])
+        elif line.startswith("-") and not line.startswith("---"):
+            old.append(line[1:])
+    return "\n".join(new)[:TEXT_MAX], "\n".join(old)[:TEXT_MAX]
+
+
+def _call(call: ToolCall) -> Iterator[Act]:
+    arguments = _decoded(call.arguments)
+    if not isinstance(arguments, dict):
+        yield from _script(_joined(arguments))
+        return
+    patch = next((v for k, v in arguments.items() if k in {"patch", "diff", "input"} and _is_patch(v)), None)
+    if patch is not None:
+        yield from _patched(patch)
+        return
+    yield from _filed(call.tool, arguments)
+    for key in _COMMAND_KEYS:
+        if arguments.get(key):
+            text = _joined(arguments[key])
+            yield from _cells(text) if _is_python(call.tool, key) else _script(text)
+
+
+def _filed(tool: str, arguments: dict[str, Any]) -> Iterator[Act]:
+    """What a tool for files does, by the names of its arguments."""
+    path, new, old = (_first(arguments, keys) for keys in (_PATH_KEYS, _NEW_KEYS, _OLD_KEYS))
+    if not path:
+        return
+    edits = [edit for edit in arguments.get("edits") or () if isinstance(edit, dict)]
+    for edit in edits:
+        text, before = _first(edit, _NEW_KEYS) or "", _first(edit, _OLD_KEYS) or ""
+        yield Act("write", path=path, text=text[:TEXT_MAX], old=before[:TEXT_MAX])
+    if new is not None:
+        yield Act(
+            "write" if new.strip() or old else "empty", path=path, text=new[:TEXT_MAX], old=(old or "")[:TEXT_MAX]
+        )
+    elif not edits:
+        yield Act("delete" if re.search(r"(?i)delete|remove|unlink", tool) else "read", path=path)
+
+
+def _is_python(tool: str, key: str) -> bool:
+    """Whether a text is Python rather than shell, by the tool's name and the argument's."""
+    return bool(re.search(r"(?i)python|jupyter|notebook|repl", tool)) or (key == "code" and "sh" not in tool.lower())
+
+
+def _cells(code: str) -> Iterator[Act]:
+    """Python, with the lines that a notebook hands to a shell."""
+    yield from python_acts(code)
+    for line in code.splitlines():
+        if line.lstrip().startswith("!"):
+            yield from _script(line.lstrip()[1:])
+
+
+def _first(record: dict[str, Any], keys: tuple[str, ...]) -> str | None:
+    return next((record[key] for key in keys if isinstance(record.get(key), str)), None)
+
+
+def _decoded(text: str) -> Any:
+    if text[:1] not in '[{"':
+        return text
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError):
+        return text
+
+
+def _joined(value: Any) -> str:
+    """A command as text: a list is an argument vector, or lines of a script."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        if len(value) > 2 and value[1] in {"-c", "-lc"}:  # noqa: PLR2004
+            return str(value[2])
+        return " ".join(word if re.fullmatch(r"[\w./:=@%+,-]+", word) else f"'{word}'" for word in value)
+    return ""
+
+
+def _is_patch(value: object) -> bool:
+    return isinstance(value, str) and bool(_PATCH_FILE.search(value[:TEXT_MAX]))
+
+
+def _patched(patch: str) -> Iterator[Act]:
+    starts = list(_PATCH_FILE.finditer(patch))
+    for number, match in enumerate(starts):
+        end = starts[number + 1].start() if number + 1 < len(starts) else len(patch)
+        path = (match[2] or match[3]).strip()
+        part = patch[match.end() : end]
+        if match[1] == "Delete" or "\ndeleted file mode" in part[:200]:
+            yield Act("delete", path=path)
+        else:
+            new, old = sides(part)
+            yield Act("write", path=path, text=new, old=old)
+
+
+def _script(text: str) -> Iterator[Act]:
+    for command in commands(text):
+        yield from _command(command)
+
+
+def _command(command: Command) -> Iterator[Act]:
+    words, program = command.words, command.program
+    operands = [word for word in words[1:] if not word.startswith("-")]
+    line = " ".join([*command.assigned, *words])[:TEXT_MAX]
+    yield Act(
+        "run",
+        text=line,
+        program=program,
+        arguments=" ".join(words[1:])[:TEXT_MAX],
+        options=tuple(word for word in words[1:] if word.startswith("-") and " " not in word),
+        via=command.via,
+        path=" ".join(operands[:1]),
+    )
+    for path, appended in command.writes:
+        said = command.body or (" ".join(words[1:]) if program in {"echo", "printf"} else "")
+        nothing = program in {":", "true", ""} or (program == "cat" and not command.body and operands == ["/dev/null"])
+        yield Act("empty" if nothing and not appended else "write", path=path, text=said[:TEXT_MAX], appended=appended)
+    if program in {"rm", "unlink", "shred", "rmdir"} or (program == "git" and operands[:1] == ["rm"]):
+        yield from (Act("delete", path=path) for path in operands[program == "git" :])
+    elif program == "truncate":
+        yield from (Act("empty", path=path) for path in operands if not path.isdigit())
+    elif program == "mv" and len(operands) > 1:
+        yield from (Act("move", path=path, text=operands[-1]) for path in operands[:-1])
+        yield Act("write", path=operands[-1])
+    elif program in {"cp", "install", "ln"} and len(operands) > 1:
+        yield Act("write", path=operands[-1], text=f"<copy of {operands[0]}>")
+    elif program == "tee":
+        appended = "-a" in words
+        yield from (Act("write", path=path, text=command.body, appended=appended) for path in operands)
+    elif program in {"sed", "perl"} and any(word.startswith(("-i", "-pi", "--in-place")) for word in words):
+        yield from (Act("write", path=path, text=operands[0]) for path in operands[1:])
+    elif program in {"cat", "less", "head", "tail", "grep", "strings", "xxd", "base64"}:
+        yield from (Act("read", path=path) for path in (*operands, *command.reads))
+    if program.startswith("python") or program in {"node", "perl", "ruby"}:
+        code = command.body or next((b for a, b in pairwise(words) if a in {"-c", "-e"}), "")
+        yield from python_acts(code)
+
+
+def python_acts(code: str) -> Iterator[Act]:
+    """Acts that Python text names with literal paths."""
+    for match in _PYTHON.finditer(code[: 4 * TEXT_MAX]):
+        if match["gone"] or match["tree"]:
+            yield Act("delete", path=match["path"])
+        elif match["moved"] or match["moved2"]:
+            yield Act("move", path=match["path"], text=match["to"] or "")
+        elif match["opened"]:
+            if set(match["mode"]) & set("wax+"):
+                yield Act("write", path=match["opened"], text=code[:TEXT_MAX], appended="a" in match["mode"])
+            else:
+                yield Act("read", path=match["opened"])
+        elif match["pathlib"]:
+            kind: Kind = "delete" if match["does"] == "unlink" else "move" if match["does"] == "rename" else "write"
+            yield Act(kind, path=match["pathlib"], text=code[:TEXT_MAX] if kind == "write" else "")
+        elif match["list"]:
+            words = _QUOTED.findall(match["list"])
+            yield from _started(" ".join(words))
+        elif match["line"]:
+            yield from _started(match["line"])
+
+
+def _started(line: str) -> Iterable[Act]:
+    for command in commands(line):
+        yield from (act for act in _command(command))
+
+
+def is_prompt_like(artifact: Artifact) -> bool:
+    """Whether an artifact class is text that steers the system."""
+    return artifact in {Artifact.PROMPT, Artifact.MEMORY, Artifact.CONSTITUTION, Artifact.TOOL, Artifact.POLICY}

@@ -1,0 +1,135 @@
+"""Detectors whose knowledge is in rules: what a system did is matched, and what its operator asked for explains it."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from functools import cache
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any, ClassVar
+
+import msgspec
+import yaml
+
+from subcritical.detectors._acts import Act, acts_of
+from subcritical.detectors._sigma import Rule, compile_rule
+from subcritical.detectors._stream import PerRun, shown, worth_saying
+from subcritical.detectors.protocol import DetectorSettings, Maturity
+from subcritical.schema import Event, Finding, Message, Severity
+
+_OPERATORS = frozenset({"user", "system", "developer", "human", "operator"})
+_TEXTS_MAX = 8
+_TEXT_CHARS = 4000
+_CLAUSE = re.compile(r"[^.;!?\n]{1,600}")
+_NEGATED = re.compile(r"(?i)\b(not|never|avoid|forbidden|cannot)\b|n't\b|(?<!-)\b(no|nothing|none)\b(?!-)")
+
+
+class RuleState(msgspec.Struct):
+    """Per run: what operators said last, and how often each rule matched."""
+
+    asked: list[str] = []
+    counts: dict[str, int] = {}
+    seen: int = 0
+
+
+def packaged_folder() -> Traversable:
+    """Where the rules lie that come with the package."""
+    return files("subcritical.detectors") / "rules"
+
+
+@cache
+def packaged_rules() -> tuple[Rule, ...]:
+    """Every rule that comes with the package.
+
+    Raises:
+        ConfigError: One of them is wrong.
+    """
+    found = []
+    for entry in sorted(packaged_folder().iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".yml") and not entry.name.endswith(".cases.yml"):
+            sources = yaml.safe_load_all(entry.read_text(encoding="utf-8"))
+            found += [compile_rule(source, where=entry.name) for source in sources]
+    return tuple(found)
+
+
+class RuleBased(PerRun[RuleState, DetectorSettings]):
+    """Matches its rules on each act.
+
+    An act that an operator's message asks for (the rule's `authorised_by`, in a clause that forbids nothing) is
+    `authorised` and `low`. While its maturity is `sandbox`, no finding is above `medium`: it cannot pause.
+    """
+
+    maturity: ClassVar[Maturity] = "sandbox"
+    Settings: ClassVar[Any] = DetectorSettings
+
+    def __init__(self, settings: DetectorSettings | None = None) -> None:
+        """Take the rules that name this detector."""
+        super().__init__(settings)
+        self.rules = tuple(rule for rule in packaged_rules() if rule.detector == self.id)
+
+    def new(self) -> RuleState:
+        """Nothing said and nothing seen."""
+        return RuleState()
+
+    def starved(self, state: RuleState) -> str:
+        """Without any act there was nothing to judge."""
+        return "" if state.seen else "no tool call and no change of a file was seen"
+
+    def observe(self, state: RuleState, event: Event) -> list[Finding]:
+        """Remember what operators ask for; judge what the system does."""
+        data = event.data
+        if isinstance(data, Message) and data.source.lower() in _OPERATORS:
+            state.asked = [*state.asked, data.text[:_TEXT_CHARS]][-_TEXTS_MAX:]
+            return []
+        found = []
+        for act in acts_of(event):
+            state.seen += 1
+            fields = fields_of(act)
+            matched = [rule for rule in self.rules if rule.test(fields)]
+            found += [self._say(state, event, rule, act) for rule in matched if self._news(state, rule)]
+        return found
+
+    def _news(self, state: RuleState, rule: Rule) -> bool:
+        state.counts[rule.id] = state.counts.get(rule.id, 0) + 1
+        return worth_saying(state.counts[rule.id])
+
+    def _say(self, state: RuleState, event: Event, rule: Rule, act: Act) -> Finding:
+        asked = rule.authorised_by is not None and asks(state.asked, rule.authorised_by)
+        severity = Severity.LOW if asked else rule.level
+        if self.maturity == "sandbox" and severity.may_pause:
+            severity = Severity.MEDIUM
+        what = act.text if act.kind == "run" else f"{act.kind} {act.path}"
+        return self.finding(
+            event,
+            severity,
+            rule.title,
+            f"{rule.why} Seen: {shown(what)}",
+            confidence=0.5,
+            technique=rule.technique,
+            change="authorised" if asked else "neither",
+            facts={"rule": rule.id, "level": str(rule.level), "times": state.counts[rule.id]},
+        )
+
+
+def fields_of(act: Act) -> dict[str, str]:
+    """An act as the fields that rules name."""
+    return {
+        "kind": act.kind,
+        "path": act.path,
+        "name": posixpath.basename(act.path.rstrip("/")),
+        "text": act.text,
+        "old": act.old,
+        "program": act.program,
+        "arguments": act.arguments,
+        "options": " ".join(act.options),
+        "via": " ".join(act.via),
+        "appended": "yes" if act.appended else "",
+    }
+
+
+def asks(texts: list[str], wanted: re.Pattern[str]) -> bool:
+    """Whether a clause of what operators said asks for it and does not forbid it."""
+    return any(
+        wanted.search(clause) and not _NEGATED.search(clause) for text in texts for clause in _CLAUSE.findall(text)
+    )
