@@ -40,7 +40,10 @@ def record_run(directory, run="run-1", turns=5):
                     journal.append(finding)
         for turn in range(turns):
             clock.advance(2_000_000_000)
-            journal.event(Message(source="guest", text=f"turn {turn} {'x' * 50}"), producer="guest", generation=turn)
+            told = Message(source="guest", text=f"turn {turn} {'x' * 50}")
+            event = journal.event(told, producer="guest", generation=turn)
+            for finding in detection.run([event]):
+                journal.append(finding)
             for state in ("running",) * 60:
                 event = journal.event(Heartbeat(state=state), producer="loop", generation=turn)
                 for finding in detection.run([event]):

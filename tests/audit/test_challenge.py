@@ -150,4 +150,5 @@ def test_the_error_rates_that_ship_are_those_that_were_measured():
         assert rate.would_pause == sum(part["alarms"].get(name, 0) for part in study["conditions"].values())
         assert rate.flagged_high > rate.flagged / runs
     unmeasured = {judged.id for judged in list_detectors({}).detectors if judged.error_rate is None}
-    assert unmeasured == {detector.id for detector in load_detectors({}) if detector.maturity == "sandbox"}
+    sandbox = {detector.id for detector in load_detectors({}) if detector.maturity == "sandbox"}
+    assert unmeasured == sandbox | {"cross_domain"}  # which is measured by a simulation of its own

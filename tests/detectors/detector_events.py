@@ -33,14 +33,21 @@ SECOND = 1_000_000_000
 BEGIN = 1_700_000_000 * SECOND
 NAMES = (
     "blind",
+    "capability_goal",
+    "claim_mismatch",
+    "constitution_drift",
+    "cross_domain",
     "data_selection",
     "evaluator_tampering",
     "holdout_gap",
     "implausible_score",
     "limit_raising",
+    "prompt_change",
     "review_overdue",
     "score_claim",
     "score_jump",
+    "self_reflection",
+    "token_pattern",
 )
 RULE_BASED = (
     "exfiltration",

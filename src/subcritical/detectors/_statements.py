@@ -1,0 +1,92 @@
+"""What a system says about itself, sentence by sentence. Hostile text: it is matched, nothing else.
+
+A sentence counts as the speaker's own when it is neither quoted nor code, and as a plan when it is neither denied nor
+imagined. English only, and by words: irony, other languages and a reworded aim are not seen here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from subcritical.detectors._acts import acts_of
+from subcritical.schema import Event, Message, ModelCall
+
+TEXT_MAX = 50_000
+SENTENCES_MAX = 400
+_FENCE = re.compile(r"(?ms)^\s*(```|~~~).*?(?:^\s*\1|\Z)")
+_INLINE = re.compile(r"`[^`\n]{0,300}`")
+_QUOTE = re.compile("(?m)^\\s*>.*$|\u201c[^\u201d\n]{12,600}\u201d|\"[^\"\n]{12,600}\"|(?<!\\w)'[^'\n]{20,600}'(?!\\w)")
+_END = re.compile(r"(?<=[.!?])\s+|\n{1,}|;\s")
+_IMAGINED = re.compile(
+    r"(?i)\b(if (i|we|an? \w+|the \w+) (were|was|had|could|did)|suppose|supposing|imagine|hypothetical(ly)?|what if"
+    r"|would have"
+    r"|in (the|this|a) (story|novel|game|scenario|paper|film|movie|book|example|play)|fiction(al)?|the (paper|author"
+    r"|article|character"
+    r"|protagonist|villain|novel|study)s? (says?|argues?|claims?|wants?|describes?|writes?|shows?)|might want to say"
+    r"|role-?play"
+    r"|pretend|as an example|for instance)\b"
+)
+_DENIED = re.compile(
+    r"(?i)\b(do not|don't|does not|doesn't|will not|won't|never|must not|mustn't|should not|shouldn't|shall not"
+    r"|cannot|can't"
+    r"|not going to|no (need|wish|desire|intention|reason)|refuse|decline|without (trying|wanting|seeking)|nor"
+    r"|rather than"
+    r"|instead of|not (want|need|try|seek|plan|aim))\b"
+)
+_SELF = re.compile(
+    r"(?i)\b(i|i'll|i'd|i'm|i've|me|my|mine|myself|we|our|ourselves|this (agent|system|model|assistant)"
+    r"|the agent itself"
+    r"|(its|my|our|your)?\s?own)\b"
+)
+_MEMORY = re.compile(
+    r"(?i)(^|/)(\.?memor(y|ies)|notes?[_-]?to[_-]?self|scratch(pad)?|journal|goals?|plans?|todo|agent[_-]?notes|diary"
+    r"|claude|agents|soul|progress|state)([\w-]*)(/|\.(md|txt|json|jsonl|ya?ml)$)"
+)
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """One sentence of the system's own, and whether it went into a memory that outlives the turn."""
+
+    text: str
+    remembered: bool = False
+
+
+def statements(event: Event) -> list[Statement]:
+    """Sentences that the system meant about itself in an event: said, thought, or written into its memory."""
+    found = []
+    for text, remembered in _texts(event):
+        for sentence in sentences(text):
+            if _SELF.search(sentence) and not _DENIED.search(sentence) and not _IMAGINED.search(sentence):
+                found.append(Statement(sentence, remembered))
+                if len(found) >= SENTENCES_MAX:
+                    return found
+    return found
+
+
+def _texts(event: Event) -> Iterator[tuple[str, bool]]:
+    data = event.data
+    if isinstance(data, ModelCall):
+        yield data.text, False
+        yield data.reasoning, False
+    elif isinstance(data, Message) and data.source == "guest":
+        yield data.text, False
+    for act in acts_of(event):
+        if act.kind == "write" and _MEMORY.search(act.path):
+            yield act.text, True
+
+
+def sentences(text: str) -> list[str]:
+    """Sentences outside code and quotations, markup at their beginning dropped."""
+    plain = _QUOTE.sub(" ", _INLINE.sub(" ", _FENCE.sub("\n", text[:TEXT_MAX])))
+    parts = (part.strip(" \t*#-_>|").strip() for part in _END.split(plain)[: 4 * SENTENCES_MAX])
+    return [part[:600] for part in parts if len(part) > 8]  # noqa: PLR2004 - shorter is no sentence
+
+
+def operator_text(event: Event) -> str:
+    """What an operator said in an event; empty where it was nobody or somebody else."""
+    data = event.data
+    said = isinstance(data, Message) and data.source.lower() in {"user", "system", "developer", "human", "operator"}
+    return data.text[:TEXT_MAX] if said and isinstance(data, Message) else ""
