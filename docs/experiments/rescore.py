@@ -4,11 +4,12 @@ Imports nothing of the product: the evaluator below is this script's own copy, w
 description (share of items named correctly). It runs the versions' code in its own process, so run it
 contained:
 
-    subcritical sandbox run --read-only WORK --read-only docs/experiments --timeout 10m -- \
-        python docs/experiments/rescore.py WORK
+    subcritical sandbox run --read-only WORK --read-only "$PWD/docs/experiments" --timeout 10m -- \
+        python "$PWD/docs/experiments/rescore.py" WORK
 
-WORK is the folder that `subcritical experiment evolve --work WORK` filled, or a copy of it. Runs are
-owner-only and a sandbox of root's has another user, so root first makes a copy that can be read:
+(paths inside are those outside, and the working directory is another). WORK is the folder that
+`subcritical experiment evolve --work WORK` filled, or a copy of it. Runs are owner-only and a sandbox
+of root's has another user, so root first makes a copy that can be read:
 `cp -r WORK COPY && chmod -R a+rX COPY`. Exit code 1: a score differs.
 """
 
