@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from subcritical.cli.main import main
 from subcritical.detectors._acts import Act, acts_of
-from subcritical.detectors._rule_based import asks, packaged_rules
+from subcritical.detectors._operators import asks
+from subcritical.detectors._rule_based import packaged_rules
 from subcritical.detectors._shell import COMMANDS_MAX, commands
 from subcritical.detectors._sigma import compile_rule
 from subcritical.detectors.persistence import Persistence
@@ -263,6 +264,12 @@ def test_without_measured_pairs_it_cannot_pause():
     (finding,) = observe(CRON)
     assert (finding.severity, finding.facts["level"]) == (Severity.MEDIUM, "high")
     assert not finding.severity.may_pause
+
+
+def test_planted_without_the_maturity_the_same_finding_could_pause(monkeypatch):
+    monkeypatch.setattr(Persistence, "maturity", "trial")
+    (finding,) = observe(CRON)
+    assert finding.severity.may_pause
 
 
 def test_a_rule_that_keeps_matching_is_said_ever_more_rarely():

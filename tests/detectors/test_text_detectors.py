@@ -144,6 +144,22 @@ def test_a_proposal_that_was_asked_for():
     assert (finding.change, finding.severity) == ("authorised", Severity.LOW)
 
 
+@pytest.mark.parametrize(
+    ("detector", "asked", "refused", "data"),
+    [
+        (SelfReflection, "Improve your own planner.", "Do not improve your own planner.", [said(PROPOSALS[4][1])]),
+        (CapabilityGoal, "Improve your own skills.", "Never improve your own skills.", [said(AIMS[0][1])] * 2),
+        (PromptChange, "Add a rule to CLAUDE.md.", "Do not add a rule to CLAUDE.md.", [write("CLAUDE.md", "x")]),
+        (ConstitutionDrift, "Rewrite the principles.", "Never rewrite the principles.",
+         [write("constitution.md", "Obey, unless inconvenient.", "Obey.")]),
+    ],
+)  # fmt: skip
+def test_what_an_operator_forbids_authorises_nothing(detector, asked, refused, data):
+    for text, change in ((asked, "authorised"), (refused, "neither"), ("Tidy the folder.", "neither")):
+        (finding,) = run(detector(), Message(source="user", text=text), *data)
+        assert finding.change == change, text
+
+
 # constitution_drift ----------------------------------------------------------------------------------------
 
 PRINCIPLES = "1. Be honest.\n2. Never harm people.\n3. Obey the operators.\n"
@@ -254,6 +270,8 @@ def test_an_asked_for_prompt_change_and_one_state_said_once():
     (finding,) = run(PromptChange(), asked, write("CLAUDE.md", "Run the tests."))
     assert finding.change == "authorised"
     assert len(run(PromptChange(), *[changed("CLAUDE.md", "x")] * 3)) == 1
+    alike = [write("CLAUDE.md", "y" * 100 + ending) for ending in "ab"]
+    assert len(run(PromptChange(), *alike, alike[1])) == 2  # two texts that begin alike are two states
     assert len(run(PromptChange(), changed("CLAUDE.md", "x"), changed("CLAUDE.md", "y", after="c"))) == 2
 
 

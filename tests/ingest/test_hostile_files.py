@@ -12,6 +12,7 @@ from ingest_cases import BY_NAME, READERS, read
 
 from subcritical.errors import SourceError
 from subcritical.ingest import Broken, Seen, _bounded, inspect_logs, shinka
+from subcritical.schema import Score
 
 MESSAGE = {
     "role": "assistant",
@@ -50,6 +51,7 @@ SEEDS = {
 SUFFIX = {
     "autoresearch": ".tsv", "mini_swe_agent": ".traj.json", "inspect": ".json", "dgm": ".json", "openevolve": ".json",
 }  # fmt: skip
+NAMES = {"dgm": "metadata.json", "openevolve": "best_program_info.json", "dgm_run": "dgm_metadata.jsonl"}
 NASTY = [
     b"\0",
     b"\xff\xfe",
@@ -63,15 +65,20 @@ NASTY = [
     b"NaN",
     b"\\ud800",
     b"null",
+    b"1" + b"0" * 400,
 ]
 
 
 def drain(reader, path):
+    """How many facts are read; nothing but facts, broken records and our own error may come."""
+    facts = 0
     try:
         for item in reader.read(path):
             assert isinstance(item, (Seen, Broken))
+            facts += isinstance(item, Seen)
     except SourceError:
         pass
+    return facts
 
 
 def mutated(seed):
@@ -90,13 +97,13 @@ def _apply(seed, edits):
 
 def fuzz(reader, path, data):
     path.write_bytes(data)
-    reader.claims(path, data[:65536])
-    drain(reader, path)
+    assert reader.claims(path, data[:65536]) in {True, False}
+    return drain(reader, path)
 
 
 def run_fuzz(name, folder, examples):
     reader = next(reader for reader in READERS if reader.name == name and not reader.directories)
-    path = folder / f"case{SUFFIX.get(name, '.jsonl')}"
+    path = folder / NAMES.get(name, f"case{SUFFIX.get(name, '.jsonl')}")
 
     @settings(max_examples=examples, suppress_health_check=list(HealthCheck), database=None)
     @given(st.one_of(mutated(SEEDS[name].encode()), st.binary(max_size=200)))
@@ -104,17 +111,43 @@ def run_fuzz(name, folder, examples):
         fuzz(reader, path, data)
 
     cases()
+    return fuzz(reader, path, SEEDS[name].encode())
 
 
 @pytest.mark.parametrize("name", SEEDS)
 def test_mutated_files_never_crash_a_reader(name, tmp_path):
-    run_fuzz(name, tmp_path, 100)
+    assert run_fuzz(name, tmp_path, 100) > 0  # and what was mutated is read
 
 
 @pytest.mark.sim
 @pytest.mark.parametrize("name", SEEDS)
 def test_ten_thousand_mutated_files_never_crash_a_reader(name, tmp_path):
-    run_fuzz(name, tmp_path, 10_000)
+    assert run_fuzz(name, tmp_path, 10_000) > 0
+
+
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("best_program_info.json", f'{{"id": "a", "metrics": {{"combined_score": {HUGE}}}}}'),
+        ("best_program_info.json", f'{{"id": "a", "metrics": {{"x": {HUGE}, "y": 1}}, "timestamp": {HUGE}}}'),
+        ("metadata.json", f'{{"overall_performance": {{"accuracy_score": {HUGE}}}}}'),
+        ("hgm_metadata.jsonl", f'{{"nodes": [{{"commit_id": "a", "mean_utility": {HUGE}}}]}}'),
+        ("log.json", f'{{"version": 2, "status": "", "eval": {{}}, "samples": [{{"events": [{{"event": "score", "score": {{"value": {HUGE}}}}}]}}]}}'),
+        ("results.tsv", "commit\tval_bpb\tstatus\na\t1e999\tkeep\n"),
+        ("calls.jsonl", f'{{"function": "f", "arguments": {{"x": {HUGE}}}}}\n'),
+        ("plain.jsonl", f'{{"role": "user", "content": {HUGE}, "time": {HUGE}}}\n'),
+    ],
+)  # fmt: skip
+def test_a_number_too_large_for_a_score_or_a_time_is_none(tmp_path, name, text):
+    (tmp_path / name).write_text(text)
+    seen, broken = read(tmp_path / name)
+    assert not broken
+    assert seen
+    assert all(item.data.value is None for item in seen if isinstance(item.data, Score))
+    assert all(item.time_ns == 0 for item in seen)
 
 
 def _database(path):

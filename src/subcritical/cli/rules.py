@@ -37,7 +37,7 @@ def list_command(folder: Path | None, as_json: bool) -> None:
 @click.argument("folder", required=False, type=click.Path(path_type=Path))
 @as_json
 @errors_end_here
-def test_command(folder: Path | None, as_json: bool) -> None:
+def try_command(folder: Path | None, as_json: bool) -> None:
     """Try every rule on the cases beside it, and whether each of its clauses matters (exit 1 where not)."""
     tried = try_rules(folder)
     problems = sum(len(one.problems) for one in tried)

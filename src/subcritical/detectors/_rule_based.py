@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import posixpath
-import re
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -13,16 +12,11 @@ import msgspec
 import yaml
 
 from subcritical.detectors._acts import Act, acts_of
+from subcritical.detectors._operators import asks, heard
 from subcritical.detectors._sigma import Rule, compile_rule
 from subcritical.detectors._stream import PerRun, shown, worth_saying
 from subcritical.detectors.protocol import DetectorSettings, Maturity
-from subcritical.schema import Event, Finding, Message, Severity
-
-_OPERATORS = frozenset({"user", "system", "developer", "human", "operator"})
-_TEXTS_MAX = 8
-_TEXT_CHARS = 4000
-_CLAUSE = re.compile(r"[^.;!?\n]{1,600}")
-_NEGATED = re.compile(r"(?i)\b(not|never|avoid|forbidden|cannot)\b|n't\b|(?<!-)\b(no|nothing|none)\b(?!-)")
+from subcritical.schema import Event, Finding, Severity
 
 
 class RuleState(msgspec.Struct):
@@ -78,9 +72,7 @@ class RuleBased(PerRun[RuleState, DetectorSettings]):
 
     def observe(self, state: RuleState, event: Event) -> list[Finding]:
         """Remember what operators ask for; judge what the system does."""
-        data = event.data
-        if isinstance(data, Message) and data.source.lower() in _OPERATORS:
-            state.asked = [*state.asked, data.text[:_TEXT_CHARS]][-_TEXTS_MAX:]
+        if heard(event, state.asked):
             return []
         found = []
         for act in acts_of(event):
@@ -97,8 +89,6 @@ class RuleBased(PerRun[RuleState, DetectorSettings]):
     def _say(self, state: RuleState, event: Event, rule: Rule, act: Act) -> Finding:
         asked = rule.authorised_by is not None and asks(state.asked, rule.authorised_by)
         severity = Severity.LOW if asked else rule.level
-        if self.maturity == "sandbox" and severity.may_pause:
-            severity = Severity.MEDIUM
         what = act.text if act.kind == "run" else f"{act.kind} {act.path}"
         return self.finding(
             event,
@@ -126,10 +116,3 @@ def fields_of(act: Act) -> dict[str, str]:
         "via": " ".join(act.via),
         "appended": "yes" if act.appended else "",
     }
-
-
-def asks(texts: list[str], wanted: re.Pattern[str]) -> bool:
-    """Whether a clause of what operators said asks for it and does not forbid it."""
-    return any(
-        wanted.search(clause) and not _NEGATED.search(clause) for text in texts for clause in _CLAUSE.findall(text)
-    )

@@ -83,10 +83,3 @@ def sentences(text: str) -> list[str]:
     plain = _QUOTE.sub(" ", _INLINE.sub(" ", _FENCE.sub("\n", text[:TEXT_MAX])))
     parts = (part.strip(" \t*#-_>|").strip() for part in _END.split(plain)[: 4 * SENTENCES_MAX])
     return [part[:600] for part in parts if len(part) > 8]  # noqa: PLR2004 - shorter is no sentence
-
-
-def operator_text(event: Event) -> str:
-    """What an operator said in an event; empty where it was nobody or somebody else."""
-    data = event.data
-    said = isinstance(data, Message) and data.source.lower() in {"user", "system", "developer", "human", "operator"}
-    return data.text[:TEXT_MAX] if said and isinstance(data, Message) else ""

@@ -106,7 +106,12 @@ class PerRun(ABC, Generic[StateT, SettingsT]):
         since: int | None = None,
         facts: dict[str, float | int | str | bool | None] | None = None,
     ) -> Finding:
-        """A finding at `event`, with evidence from seq `since` (default: this event alone) to it."""
+        """A finding at `event`, with evidence from seq `since` (default: this event alone) to it.
+
+        What a detector says while its maturity is `sandbox` is at most medium, so that it cannot pause.
+        """
+        if self.maturity == "sandbox" and severity.may_pause:
+            severity = Severity.MEDIUM
         first = event.seq if since is None else min(since, event.seq)
         return Finding(
             detector=self.id,

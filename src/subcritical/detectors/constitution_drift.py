@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 import msgspec
 
 from subcritical.detectors._acts import Act, acts_of
-from subcritical.detectors._statements import operator_text, statements
+from subcritical.detectors._operators import asks, heard
+from subcritical.detectors._statements import statements
 from subcritical.detectors._stream import PerRun, shown, worth_saying
 from subcritical.detectors.protocol import DetectorSettings, Maturity
 from subcritical.schema import Artifact, ArtifactChange, Event, Finding, Proposal, Severity
@@ -47,13 +48,16 @@ _CITED = re.compile(
     rf"|consistent with|implied)\b.{{0,40}}"
     rf"\b{_PRINCIPLE}\b"
 )
+_GIVEN = re.compile(
+    r"(?i)\b(edit|change|update|rewrite|revise|reorder|add|remove)\b.{0,60}\b(constitution|principles?|values|guidelines?)"
+)
 
 
 class DriftState(msgspec.Struct):
     """Per run: what operators said, and how often each kind came up."""
 
     seen: int = 0
-    asked: str = ""
+    asked: list[str] = []
     counts: dict[str, int] = {}
 
 
@@ -79,9 +83,7 @@ class ConstitutionDrift(PerRun[DriftState, DetectorSettings]):
 
     def observe(self, state: DriftState, event: Event) -> list[Finding]:
         """Changes of principles first, then what is justified by them."""
-        asked = operator_text(event)
-        if asked:
-            state.asked = f"{state.asked}\n{asked}"[-20_000:]
+        if heard(event, state.asked):
             return []
         found: list[Finding] = []
         for act in _changes(event):
@@ -107,12 +109,7 @@ class ConstitutionDrift(PerRun[DriftState, DetectorSettings]):
             return []
         data = event.data
         explained = isinstance(data, ArtifactChange) and data.proposal is not None
-        asked = re.search(
-            r"(?i)\b(edit|change|update|rewrite|revise|reorder|add|remove)\b.{0,60}\b(constitution|principles?"
-            r"|values|guidelines?)",
-            state.asked,
-        )
-        change = "explained" if explained else "authorised" if asked else "neither"
+        change = "explained" if explained else "authorised" if asks(state.asked, _GIVEN) else "neither"
         severity = Severity.MEDIUM if change == "neither" and kind != "formatted" else Severity.LOW
         why = f"{shown(act.path)}: the principles are {kind}. Now: {shown(act.text, 200)}"
         return [self._drift(event, severity, f"Principles were {kind}", why, kind, change)]

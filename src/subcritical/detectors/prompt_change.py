@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import Any, ClassVar
 
 import msgspec
 
 from subcritical.detectors._acts import Act, acts_of, sides
-from subcritical.detectors._statements import operator_text
+from subcritical.detectors._operators import asks, heard
 from subcritical.detectors._stream import PerRun, remember, shown
 from subcritical.detectors.protocol import DetectorSettings, Maturity
 from subcritical.schema import Artifact, ArtifactChange, Event, FileChange, Finding, Proposal, Severity
@@ -42,7 +43,7 @@ class PromptState(msgspec.Struct):
     """Per run: what operators said, and the digests already spoken of by path."""
 
     seen: int = 0
-    asked: str = ""
+    asked: list[str] = []
     told: dict[str, str] = {}
 
 
@@ -68,9 +69,7 @@ class PromptChange(PerRun[PromptState, DetectorSettings]):
 
     def observe(self, state: PromptState, event: Event) -> list[Finding]:
         """Look at what an event changes."""
-        asked = operator_text(event)
-        if asked:
-            state.asked = f"{state.asked}\n{asked}"[-20_000:]
+        if heard(event, state.asked):
             return []
         found = []
         for act, artifact, after, explained in _changes(event):
@@ -83,7 +82,7 @@ class PromptChange(PerRun[PromptState, DetectorSettings]):
 
     def _say(self, state: PromptState, event: Event, act: Act, *, explained: bool) -> Finding:
         grade = grade_of(act)
-        change = "explained" if explained else "authorised" if _ASKS.search(state.asked) else "neither"
+        change = "explained" if explained else "authorised" if asks(state.asked, _ASKS) else "neither"
         severity = Severity.LOW if grade == "formatting" or change != "neither" else Severity.MEDIUM
         return self.finding(
             event,
@@ -107,7 +106,7 @@ def _changes(event: Event) -> list[tuple[Act, Artifact | None, str, bool]]:
     if isinstance(data, Proposal):
         return [(_of(c.path, c.after, c.diff), c.artifact, c.after or "", False) for c in _files(data)]
     changing = (act for act in acts_of(event) if act.kind in {"write", "empty", "delete", "move"})
-    return [(act, None, f"{act.kind}:{hash_of(act.text)}", False) for act in changing]
+    return [(act, None, f"{act.kind}:{hashlib.sha256(act.text.encode()).hexdigest()}", False) for act in changing]
 
 
 def _files(data: Proposal) -> tuple[FileChange, ...]:
@@ -117,11 +116,6 @@ def _files(data: Proposal) -> tuple[FileChange, ...]:
 def _of(path: str, after: str | None, diff: str) -> Act:
     new, old = sides(diff)
     return Act("delete" if after is None else "write", path=path, text=new, old=old)
-
-
-def hash_of(text: str) -> str:
-    """A short name for a text."""
-    return f"{len(text)}:{text[:64]}"
 
 
 def _steers(act: Act, artifact: Artifact | None) -> bool:

@@ -15,7 +15,8 @@ import msgspec
 import yaml
 
 from subcritical.detectors._acts import Act, acts_of
-from subcritical.detectors._rule_based import asks, fields_of, packaged_folder
+from subcritical.detectors._operators import asks
+from subcritical.detectors._rule_based import fields_of, packaged_folder
 from subcritical.detectors._sigma import Rule, clauses, compile_rule
 from subcritical.errors import ConfigError
 from subcritical.schema import Event, ToolCall

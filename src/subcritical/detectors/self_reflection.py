@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from subcritical.detectors._statements import operator_text, statements
+from subcritical.detectors._operators import asks, heard
+from subcritical.detectors._statements import statements
 from subcritical.detectors._stream import PerRun, shown, worth_saying
 from subcritical.detectors.protocol import DetectorSettings, Maturity
 from subcritical.schema import Event, Finding, Severity
@@ -60,13 +61,14 @@ _PROPOSES = re.compile(
     r"|ought to|have to"
     r"|would be better|the fix is|next step|intend to|aim to)\b"
 )
+_GIVEN = re.compile(rf"(?i)\b{_CHANGE}\b.{{0,60}}\byour(?:self| own)?\b")
 
 
 class ReflectionState(msgspec.Struct):
     """Per run: what operators said, and how often each grade came up."""
 
     seen: int = 0
-    asked: str = ""
+    asked: list[str] = []
     counts: dict[str, int] = {}
 
 
@@ -92,9 +94,7 @@ class SelfReflection(PerRun[ReflectionState, DetectorSettings]):
 
     def observe(self, state: ReflectionState, event: Event) -> list[Finding]:
         """The gravest proposal in an event."""
-        asked = operator_text(event)
-        if asked:
-            state.asked = f"{state.asked}\n{asked}"[-20_000:]
+        if heard(event, state.asked):
             return []
         said = [statement.text for statement in statements(event)]
         state.seen += bool(said)
@@ -110,12 +110,11 @@ class SelfReflection(PerRun[ReflectionState, DetectorSettings]):
         state.counts[name] = state.counts.get(name, 0) + 1
         if not worth_saying(state.counts[name]):
             return []
-        asked = re.search(rf"(?i)\b{_CHANGE}\b.{{0,60}}\byour(?:self| own)?\b", state.asked) is not None
-        capped = Severity.MEDIUM if severity.may_pause else severity
+        asked = asks(state.asked, _GIVEN)
         return [
             self.finding(
                 event,
-                Severity.LOW if asked else capped,
+                Severity.LOW if asked else severity,
                 f"It proposes to change its own {name}",
                 f"Seen: {shown(text, 300)}",
                 confidence=0.5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,14 +120,25 @@ def cut(value: object) -> str:
         return ""
     try:
         text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
-    except RecursionError:
-        return "(nested too deeply to be shown)"
+    except (RecursionError, OverflowError):
+        return "(nested too deeply, or with numbers too large, to be shown)"
     return text[:TEXT_MAX].encode("utf-8", "replace").decode()
 
 
 def whole(value: object) -> int | None:
     """A whole number, or None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 1 << 62 else None
+
+
+def number(value: object) -> float | None:
+    """A number that is finite as a float, truth values included as 0 and 1; else None."""
+    if not isinstance(value, int | float):
+        return None
+    try:
+        found = float(value)
+    except OverflowError:
+        return None
+    return found if math.isfinite(found) else None
 
 
 def mapping(value: object) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from subcritical.errors import SourceError
-from subcritical.ingest._bounded import LINE_MAX, cut, lines, place_of
+from subcritical.ingest._bounded import LINE_MAX, cut, lines, number, place_of
 from subcritical.ingest._times import time_ns
 from subcritical.ingest.records import Broken, FileReader, Place, Seen
 from subcritical.schema import Approval, Direction, Proposal, Score, Split
@@ -112,10 +112,7 @@ def _metric(header: list[str], row: dict[str, str]) -> str:
 
 def _value(text: str) -> float | None:
     found = _NUMBER.search(text)
-    try:
-        return float(found[0].replace(",", "")) if found else None
-    except ValueError:
-        return None
+    return number(float(found[0].replace(",", ""))) if found else None
 
 
 def _events(row: dict[str, str], metric: str, trial: int, place: Place) -> Iterator[Seen]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from subcritical.errors import SourceError
-from subcritical.ingest._bounded import cut, document, sequence, whole, without
+from subcritical.ingest._bounded import cut, document, number, sequence, whole, without
 from subcritical.ingest.records import Broken, FileReader, Place, Seen
 from subcritical.schema import Approval, EventData, Proposal, Score, Split
 
@@ -95,19 +95,19 @@ def _child(record: Object, name: str) -> Iterator[EventData]:
     performance = record.get("overall_performance")
     if not isinstance(performance, dict):
         raise SourceError("`overall_performance` is not an object")
-    value = performance.get("accuracy_score")
+    value = number(performance.get("accuracy_score"))
     n, successes = (whole(performance.get(f"total_{what}_instances")) for what in ("submitted", "resolved"))
     yield Score(
         proposal=name,
         tree=name,
         split=Split.PUBLIC,
         metric="accuracy_score",
-        value=float(value) if isinstance(value, int | float) else None,
+        value=value,
         n=n,
         successes=successes if n is not None and successes is not None and successes <= n else None,
         bounds=(0.0, 1.0),
         selected_on=True,
-        status="ok" if isinstance(value, int | float) else "invalid",
+        status="ok" if value is not None else "invalid",
     )
 
 
@@ -118,8 +118,7 @@ def _run(record: Object) -> Iterator[EventData]:
         yield Approval(proposal=cut(child), tree=cut(child), verdict="accepted" if kept else "not_kept", by="dgm")
     for node in sequence(record.get("nodes")):
         if isinstance(node, dict):
-            value = node.get("mean_utility")
-            measured = float(value) if isinstance(value, int | float) else None
+            measured = number(node.get("mean_utility"))
             yield Score(
                 proposal=cut(node.get("commit_id")),
                 tree=cut(node.get("commit_id")),

@@ -14,6 +14,7 @@ from subcritical.ingest._bounded import (
     decode,
     document,
     mapping,
+    number,
     open_regular,
     sequence,
     whole,
@@ -54,8 +55,8 @@ class InspectLogs(FileReader):
             yield from _archive(path)
             return
         log = mapping(decode(document(path)))
-        for number, sample in enumerate(sequence(log.get("samples"))):
-            yield from _sample(sample, Place(path=str(path), part=f"samples[{number}]"))
+        for at, sample in enumerate(sequence(log.get("samples"))):
+            yield from _sample(sample, Place(path=str(path), part=f"samples[{at}]"))
 
 
 def _archive(path: Path) -> Iterator[Seen | Broken]:
@@ -97,16 +98,16 @@ def _sample(sample: object, place: Place) -> Iterator[Seen | Broken]:
     resolve = _Attachments(sample)
     events = sequence(sample.get("events"))
     if not events:
-        for number, message in enumerate(sequence(sample.get("messages"))):
-            here = _within(place, f"messages[{number}]")
+        for at, message in enumerate(sequence(sample.get("messages"))):
+            here = _within(place, f"messages[{at}]")
             if isinstance(message, dict):
                 for data in chat_events(resolve.of(message)):
                     yield Seen(data=data, place=here, system=system)
             else:
                 yield Broken(place=here, why="a message that is not an object")
         return
-    for number, event in enumerate(events):
-        here = _within(place, f"events[{number}]")
+    for at, event in enumerate(events):
+        here = _within(place, f"events[{at}]")
         if not isinstance(event, dict):
             yield Broken(place=here, why="an event that is not an object")
             continue
@@ -175,13 +176,13 @@ def _model(event: Sample) -> ModelCall:
 def _score(event: Sample) -> Score:
     told = mapping(event.get("score"))
     value = told.get("value")
-    number = float(value) if isinstance(value, int | float) else {"C": 1.0, "I": 0.0, "P": 0.5}.get(cut(value))
+    graded = number(value) if isinstance(value, int | float) else {"C": 1.0, "I": 0.0, "P": 0.5}.get(cut(value))
     return Score(
         proposal="",
         tree="",
         split=Split.PUBLIC,
         metric="score",
-        value=number,
-        status="ok" if number is not None else "invalid",
+        value=graded,
+        status="ok" if graded is not None else "invalid",
         detail=cut(told.get("explanation")),
     )

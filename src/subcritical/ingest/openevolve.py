@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from subcritical.errors import SourceError
-from subcritical.ingest._bounded import cut, decode, document, mapping, whole, without
+from subcritical.ingest._bounded import cut, decode, document, mapping, number, whole, without
 from subcritical.ingest._json_lines import Record, first_record, read_lines
 from subcritical.ingest._times import time_ns
 from subcritical.ingest.records import Broken, FileReader, Place, Seen
@@ -49,8 +49,8 @@ class OpenEvolvePrograms:
             except SourceError as error:
                 yield Broken(place=Place(path=str(file)), why=str(error))
                 continue
-            stamp = record.get("timestamp")
-            order.append((float(stamp) if isinstance(stamp, int | float) else math.inf, file))
+            stamp = number(record.get("timestamp"))
+            order.append((math.inf if stamp is None else stamp, file))
         for _, file in sorted(order, key=lambda pair: pair[0]):
             yield from _seen(_program(file), Place(path=str(file)))
 
@@ -105,7 +105,6 @@ def _program(path: Path) -> Record:
 
 def _seen(record: Record, place: Place) -> Iterator[Seen]:
     name = cut(record.get("id"))
-    claim = cut(mapping(record.get("metadata")).get("changes"))
     code = record["code"].encode("utf-8", "replace")
     change = FileChange(
         path=f"program.{cut(record.get('language')) or 'txt'}",
@@ -113,16 +112,20 @@ def _seen(record: Record, place: Place) -> Iterator[Seen]:
         after=f"sha256:{hashlib.sha256(code).hexdigest()}",
         size=len(code),
     )
-    proposal = Proposal(
+    claim = cut(record.get("changes_description")) or cut(mapping(record.get("metadata")).get("changes"))
+    yield _wrapped(_proposal(record, name, change, claim), record, place)
+    yield _wrapped(_score(record, name), record, place)
+
+
+def _proposal(record: Record, name: str, change: FileChange, claim: str) -> Proposal:
+    return Proposal(
         proposal=name,
         base=cut(record.get("parent_id")),
         tree=name,
         requester="openevolve",
         changes=(change,),
-        claim=cut(record.get("changes_description")) or claim,
+        claim=claim,
     )
-    yield _wrapped(proposal, record, place)
-    yield _wrapped(_score(record, name), record, place)
 
 
 def _wrapped(data: EventData, record: Record, place: Place) -> Seen:
@@ -153,27 +156,18 @@ def primary(metrics: Mapping[str, Any]) -> tuple[str, float | None]:
 
     Values mix truth values, whole numbers and fractions; one that is not finite makes the whole unmeasured.
     """
-    numbers = {name: float(value) for name, value in metrics.items() if isinstance(value, int | float)}
-    if _PRIMARY in numbers:
-        value = numbers[_PRIMARY]
-        return _PRIMARY, value if math.isfinite(value) else None
+    if _PRIMARY in metrics:
+        return _PRIMARY, number(metrics[_PRIMARY])
+    numbers = [number(value) for value in metrics.values() if isinstance(value, int | float)]
+    finite = [value for value in numbers if value is not None]
     if not numbers:
         return _PRIMARY, None
-    mean = sum(numbers.values()) / len(numbers)
-    return "mean of metrics", mean if math.isfinite(mean) else None
+    return "mean of metrics", sum(finite) / len(finite) if len(finite) == len(numbers) else None
 
 
 def _step(record: Record, place: Place) -> Iterator[Seen]:
     name = cut(record.get("child_id"))
     change = FileChange(path="program", artifact=Artifact.CODE, diff=cut(record.get("code_diff")))
-    proposal = Proposal(
-        proposal=name,
-        base=cut(record.get("parent_id")),
-        tree=name,
-        requester="openevolve",
-        changes=(change,),
-        claim=cut(record.get("llm_response")),
-    )
     bare = without(record, "parent_code", "child_code", "prompt", "llm_response", "code_diff")
-    yield _wrapped(proposal, bare, place)
+    yield _wrapped(_proposal(record, name, change, cut(record.get("llm_response"))), bare, place)
     yield _wrapped(_score({"metrics": record.get("child_metrics")}, name), bare, place)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from subcritical.errors import SourceError
-from subcritical.ingest._bounded import cut, whole
+from subcritical.ingest._bounded import cut, number, whole
 from subcritical.ingest._times import time_ns
 from subcritical.ingest.records import Broken, FileReader, Place, Seen
 from subcritical.schema import Artifact, ArtifactChange, EventData, FileChange, Proposal, Score, Split
@@ -111,7 +111,7 @@ def _program(row: Row, place: Place) -> Iterator[Seen]:
     yield _wrapped(proposal, row, place)
     value = row.get("combined_score")
     correct = bool(row.get("correct"))
-    measured = float(value) if isinstance(value, int | float) and correct else None
+    measured = number(value) if correct else None
     score = Score(
         proposal=name,
         tree=name,
