@@ -19,6 +19,10 @@ def test_the_command_line_page_is_what_help_says():
     assert (ROOT / "docs/reference/cli.md").read_text() == reference_page(), "run `make docs-write`"
 
 
+def test_no_mark_of_ours_is_left_in_the_help():
+    assert "\\b" not in reference_page()
+
+
 def test_every_command_has_help_and_takes_json_where_it_answers():
     without = {"config", "sandbox", "ledger", "audit", "witness", "rules"}  # groups, and a server
     for name, command in main.commands.items():

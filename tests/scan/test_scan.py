@@ -129,7 +129,8 @@ def test_a_log_with_nothing_in_it_that_matters(tmp_path):
 
 def test_nothing_read_and_too_much_lost_is_blind(tmp_path):
     (tmp_path / "notes.txt").write_text("hello")
-    assert run(tmp_path).exit_code == 4
+    answer = run(tmp_path)
+    assert (answer.exit_code, "name a file with --input-format" in answer.stdout) == (4, True)
     good = json.dumps({"role": "user", "content": "x"}) + "\n"
     (tmp_path / "log.jsonl").write_text(good * 50 + "{\n")
     answer = run(tmp_path)

@@ -117,6 +117,7 @@ def scan(
     blind: list[Blind] = []
     for root in paths:
         every = readers(by_patterns(artifacts, _by_use(root, blind.append)), trailers)
+        before = len(reads) + len(blind)
         for source in find([root], every, only=input_format):
             if isinstance(source, Broken):
                 blind.append(Blind(what=source.place.path, why=source.why))
@@ -126,6 +127,10 @@ def scan(
             reads.append(judged.read())
             findings += judged.found
             blind += judged.blind
+        if len(reads) + len(blind) == before:
+            formats = ", ".join(sorted({reader.name for reader in every}))
+            why = f"nothing here was recognised; name a file with --input-format ({formats})"
+            blind.append(Blind(what=str(root), why=why))
     return Scan(sources=tuple(reads), findings=tuple(findings), blind=tuple(blind), detectors=len(detectors))
 
 

@@ -28,6 +28,7 @@ def main(debug: bool) -> None:
     Start with:   subcritical doctor DIR          what could the guest tamper with?
                   subcritical run LOOP.yaml       run it contained
                   subcritical status latest       from another terminal
+                  subcritical scan PATH           the detectors on logs and histories you have
 
     \b
     Exit codes: 0 clean, 1 findings at or above --fail-on, 2 usage or configuration, 3 internal error,
@@ -35,6 +36,14 @@ def main(debug: bool) -> None:
     """
 
 
+def _keep_lines(command: click.Command) -> None:
+    """Have paragraphs keep their lines that click's mark precedes: in raw docstrings it stands as two characters."""
+    command.help = (command.help or "").replace("\\b\n", "\b\n")
+    for child in command.commands.values() if isinstance(command, click.Group) else ():
+        _keep_lines(child)
+
+
 ORDERS = (pause, resume, throttle, stop, roll_back, review, status)
 for command in (run, *ORDERS, doctor, scan_command, rules, experiment, sandbox, ledger, audit, witness, config):
     main.add_command(command)
+_keep_lines(main)

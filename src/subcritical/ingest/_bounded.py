@@ -68,11 +68,11 @@ def open_regular(path: Path) -> Any:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise SourceError(f"{path} cannot be read: {error.strerror}") from None
+        raise SourceError(f"cannot be read: {error.strerror}") from None
     file = os.fdopen(handle, "rb")
     if not os.path.isfile(handle):  # noqa: PTH113 - of the open descriptor, not of a name
         file.close()
-        raise SourceError(f"{path} is not a regular file")
+        raise SourceError("is not a regular file")
     return file
 
 
@@ -85,7 +85,7 @@ def document(path: Path) -> bytes:
     with open_regular(path) as file:
         data: bytes = file.read(DOCUMENT_MAX + 1)
     if len(data) > DOCUMENT_MAX:
-        raise SourceError(f"{path} is larger than {DOCUMENT_MAX >> 20} MiB, too large for one document")
+        raise SourceError(f"is larger than {DOCUMENT_MAX >> 20} MiB, too large for one document")
     return data
 
 

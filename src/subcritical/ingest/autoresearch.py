@@ -85,7 +85,7 @@ def _rows(path: Path, header: list[str]) -> Iterator[tuple[dict[str, str] | Brok
         if not header:
             header += [cell.strip().lower() for cell in text.split("\t")]
             if "status" not in header:
-                raise SourceError(f"{path} has no column `status` in its first line")
+                raise SourceError("has no column `status` in its first line")
         elif "\t" not in text and waiting is not None:
             waiting[0][header[-1]] = cut(f"{waiting[0].get(header[-1], '')}\n{text}")
         else:

@@ -50,7 +50,7 @@ class GitHistory:
         try:
             repository = Repo(path)
         except (NotGitRepository, OSError, ValueError) as error:
-            raise SourceError(f"{path} is not a git repository that can be read: {error}") from None
+            raise SourceError(f"is not a git repository that can be read: {error}") from None
         try:
             yield from self._commits(repository, path)
         finally:

@@ -64,7 +64,7 @@ def _archive(path: Path) -> Iterator[Seen | Broken]:
         try:
             archive = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, OSError, ValueError, RuntimeError) as error:
-            raise SourceError(f"{path} is not an archive that can be read: {error}") from None
+            raise SourceError(f"is not an archive that can be read: {error}") from None
         names = [name for name in archive.namelist() if name.startswith("samples/") and name.endswith(".json")]
         for name in names[:_MEMBERS_MAX]:
             place = Place(path=str(path), part=name)

@@ -28,7 +28,7 @@ class MiniSweAgent(FileReader):
         record = decode(document(path))
         messages = mapping(record).get("messages")
         if not isinstance(messages, list):
-            raise SourceError(f"{path} holds no list of messages")
+            raise SourceError("holds no list of messages")
         system = cut(record.get("instance_id"))
         config = mapping(mapping(record.get("info")).get("config"))
         name = cut(mapping(config.get("model")).get("model_name"))

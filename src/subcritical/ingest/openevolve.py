@@ -68,7 +68,7 @@ class OpenEvolveBest(FileReader):
         """One score."""
         record = decode(document(path))
         if not isinstance(record, dict):
-            raise SourceError(f"{path} is not a JSON object")
+            raise SourceError("is not a JSON object")
         yield _wrapped(_score(record, cut(record.get("id"))), record, Place(path=str(path)))
 
 

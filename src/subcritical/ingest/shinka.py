@@ -50,7 +50,7 @@ class Shinka(FileReader):
                 with contextlib.closing(_open(copy)) as database:
                     tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type='table'")}
                     if not tables & {"programs", "system_prompts"}:
-                        raise SourceError(f"{path} has neither a table `programs` nor `system_prompts`")
+                        raise SourceError("has neither a table `programs` nor `system_prompts`")
                     if "programs" in tables:
                         yield from _rows(database, "programs", path, _program)
                     if "system_prompts" in tables:
@@ -65,7 +65,7 @@ def _copy(path: Path, directory: Path) -> Path:
         if part.is_symlink() or not part.is_file():
             continue
         if part.stat().st_size > _DATABASE_MAX:
-            raise SourceError(f"{part} is larger than {_DATABASE_MAX >> 30} GiB")
+            raise SourceError(f"{part.name} is larger than {_DATABASE_MAX >> 30} GiB")
         shutil.copyfile(part, directory / f"copy{suffix}", follow_symlinks=False)
     return directory / "copy"
 
