@@ -153,7 +153,7 @@ class ScanHandle:
         pauses: Pauses,
         on_kill: Callable[[], None],
         still_frozen: Callable[[Target], bool],
-        signal_all: Callable[[list[Target], signal.Signals], None],
+        signal_all: Callable[[list[Target], signal.Signals], bool],
     ) -> None:
         """Hold on to some sandboxes.
 
@@ -164,7 +164,7 @@ class ScanHandle:
             pauses: Told of freezes and thaws.
             on_kill: Told before a kill, so that nothing new is started.
             still_frozen: Whether another order keeps a target stopped when this one is taken back.
-            signal_all: Signals everything in the process namespaces of targets at once, as far as there are any.
+            signal_all: Signals everything in the process namespaces of targets at once; whether it reached all of them.
         """
         self._signal_all = signal_all
         self._rung = rung
@@ -201,29 +201,38 @@ class ScanHandle:
         )
 
     def thaw(self) -> HandleReport:
-        """Continue what no other order keeps stopped."""
-        # Not for its own sake: what wakes up competes with this thread, and an order to stop may come next.
+        """Continue what no other order keeps stopped.
+
+        Everything is looked at and counted before, and the order is the last thing done: what wakes up
+        may be 200 processes, each of which the scheduler then prefers to a thread that has just used
+        much time. A stop that came next had to wait up to 1.1 s for the CPU; now it has some left.
+        """
         with _urgent():
-            targets = [target for target in self._targets() if not self._still_frozen(target)]
-            self._signal_all(targets, signal.SIGCONT)
-            for target in targets:
-                _scan.continue_all(target.members, spare=target.spare())
+            targets = self._targets()
+            report = self.verify()
+            waking = [target for target in targets if not self._still_frozen(target)]
+            found = _union(waking)
+            spare = frozenset[int]().union(*(target.spare() for target in waking))
+            if not self._signal_all(waking, signal.SIGCONT):
+                _scan.continue_all(found, spare=spare)
         self._pauses.end()
-        return self.verify()
+        return report
 
     def kill(self, timeout_s: float) -> HandleReport:
         """Kill the init of each process namespace, which the kernel completes; then look until nothing is left."""
         deadline = time.monotonic() + timeout_s
         with _urgent():
+            _end(self._targets())  # first of all: whatever comes before it may have to wait for the CPU
             self._on_kill()
             targets = self._targets()
-            enders = [handle for target in targets for handle in target.enders()]
-            for handle in enders:
-                with contextlib.suppress(OSError):
-                    signal.pidfd_send_signal(handle, signal.SIGKILL)
+            enders = _end(targets)
             quiesced = self._clock.boot_ns()
-            # Counted only now: a look at 200 busy processes would delay the order.
-            before = len(_union(targets))
+            # Looked at only now: that would delay the order. And each gets its own: the init of the namespace
+            # has to be scheduled before it can pass the order on.
+            found = _union(targets)
+            if enders:
+                for seen in found:
+                    _scan.send(seen, signal.SIGKILL)
             gone = _wait_for_end(enders, deadline)
             left = _scan.kill_all(lambda: _union(targets), spare=frozenset(), deadline=deadline)
         done = gone and not left
@@ -234,7 +243,7 @@ class ScanHandle:
             verified=done,
             quiesced_ns=quiesced,
             confirmed_ns=now if done else 0,
-            processes=before,
+            processes=len(found),
             survivors=0 if done else max(left, 1),
             detail="" if done else f"{left} processes did not end within {timeout_s} s",
         )
@@ -261,6 +270,15 @@ def _report(
 
 def _union(targets: list[Target]) -> list[_scan.Seen]:
     return [seen for target in targets for seen in target.members()]
+
+
+def _end(targets: list[Target]) -> list[int]:
+    """Kill what takes a whole sandbox with it; returns the pidfds."""
+    enders = [handle for target in targets for handle in target.enders()]
+    for handle in enders:
+        with contextlib.suppress(OSError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+    return enders
 
 
 def _wait_for_end(handles: list[int], deadline: float) -> bool:

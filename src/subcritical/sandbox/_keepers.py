@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -132,11 +133,11 @@ class Spawner(_Helper):
         with self._lock:
             self.line.send(marshal.dumps({"dead_man": dead_man, "kill_files": list(kill_files), "adopts": adopts}))
 
-    def signal_namespaces(self, number: int, targets: Sequence[int], *, timeout_s: float) -> None:
+    def signal_namespaces(self, number: int, targets: Sequence[int], *, timeout_s: float) -> bool:
         """Have every process of some process namespaces signalled; `targets` are pidfds of their inits.
 
-        Returns when that is done, or after `timeout_s`: the thread that waits is the one that goes
-        on, because on a busy machine every change of threads costs.
+        Returns whether all of them were, within `timeout_s`. The thread that waits is the one that
+        goes on, because on a busy machine every change of threads costs.
 
         Raises:
             ContainmentError: The spawner is gone.
@@ -152,10 +153,10 @@ class Spawner(_Helper):
             raise ContainmentError(f"the process that starts sandboxes is gone ({error})") from None
         finally:
             os.close(done_out)
-        poller = select.poll()
-        poller.register(done_in, select.POLLHUP)
-        poller.poll(timeout_s * 1000)
-        os.close(done_in)
+        try:
+            return _count_until_closed(done_in, timeout_s) == len(targets)
+        finally:
+            os.close(done_in)
 
     def prepare(self, plan: dict[str, Any]) -> socket.socket:
         """Fork one child ahead of time; returns our end of its line.
@@ -175,6 +176,19 @@ class Spawner(_Helper):
         finally:
             theirs.close()
         return ours
+
+
+def _count_until_closed(pipe: int, timeout_s: float) -> int:
+    """Bytes that came until nobody could write any more; what comes later than `timeout_s` does not count."""
+    poller = select.poll()
+    poller.register(pipe, select.POLLIN)
+    deadline, count = time.monotonic() + timeout_s, 0
+    while poller.poll(max(0.0, deadline - time.monotonic()) * 1000):
+        data = os.read(pipe, 4096)
+        if not data:
+            break
+        count += len(data)
+    return count
 
 
 def send_order(line: socket.socket, order: dict[str, Any], handles: Sequence[int]) -> None:

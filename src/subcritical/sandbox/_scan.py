@@ -164,9 +164,9 @@ def stop_all(members: Members, *, spare: frozenset[int], deadline: float) -> tup
             time.sleep(0.0005)
 
 
-def continue_all(members: Members, *, spare: frozenset[int]) -> int:
+def continue_all(members: Iterable[Seen], *, spare: frozenset[int]) -> int:
     """SIGCONT everything; returns how many."""
-    return sum(send(seen, signal.SIGCONT) for seen in members() if seen.pid not in spare)
+    return sum(send(seen, signal.SIGCONT) for seen in members if seen.pid not in spare)
 
 
 def kill_all(members: Members, *, spare: frozenset[int], deadline: float) -> int:

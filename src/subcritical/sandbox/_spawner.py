@@ -14,6 +14,7 @@ forked ends, and only a single thread may make a user namespace.
 from __future__ import annotations
 
 import array
+import contextlib
 import ctypes
 import marshal
 import os
@@ -216,8 +217,10 @@ def _set_urgent(*, urgent: bool) -> None:
         return  # unprivileged: a pause takes longer, as the rung's table says
 
 
-def _signal_namespace(target: int, number: int) -> None:
+def _signal_namespace(target: int, number: int) -> bool:
     """Signal every process of a process namespace but its init, by one call that no fork can slip through.
+
+    Returns whether that was done.
 
     A child of a child enters the namespace; there `kill(-1)` means all of it. The kernel walks the
     list under a lock that a fork needs too, and a fork with a signal pending starts over, so the
@@ -226,17 +229,18 @@ def _signal_namespace(target: int, number: int) -> None:
     spaces = _CLONE_NEWPID | (CLONE_NEWUSER if os.getuid() else 0)
     helper = os.fork()
     if helper:
-        os.waitpid(helper, 0)
-        return
+        return os.waitpid(helper, 0)[1] == 0
+    failed = 1
     try:
         check(LIBC.setns(target, spaces), "enter the process namespace")
         inner = os.fork()
         if inner:
-            os.waitpid(inner, 0)
+            failed = int(os.waitpid(inner, 0)[1] != 0)
         elif os.getppid() == 0:  # only inside of a namespace below ours the parent has no number
             os.kill(-1, number)
+            failed = 0
     finally:
-        os._exit(0)
+        os._exit(failed)
 
 
 class _Spawner:
@@ -279,10 +283,13 @@ class _Spawner:
             check(LIBC.prctl(_PR_SET_CHILD_SUBREAPER, int(plan["adopts"]), 0, 0, 0), "subreaper")
             return True
         if "signal" in plan:
-            for target in handles[:-1]:
-                _signal_namespace(target, plan["signal"])
+            *targets, told = handles
+            for target in targets:
+                if _signal_namespace(target, plan["signal"]):
+                    with contextlib.suppress(BrokenPipeError):  # it waits no longer
+                        os.write(told, b"1")
             for handle in handles:
-                os.close(handle)  # the end of the last one, a pipe, tells the supervisor
+                os.close(handle)  # the end of the last one, a pipe, tells the supervisor that no more comes
             return True
         pid = _fork_into(plan["group"])
         if pid == 0:

@@ -269,13 +269,16 @@ class Containment:
             look()
             self._pauses.wait_until_running(1.0)
 
-    def _signal_all(self, targets: list[Target], number: signal.Signals) -> None:
-        """One signal for everything in some process namespaces; returns when it was sent, or soon after if not."""
+    def _signal_all(self, targets: list[Target], number: signal.Signals) -> bool:
+        """One signal for everything in some process namespaces; whether it was sent to all of them in time."""
         inits = [target.namespace[2] for target in targets if isinstance(target, Sandbox) and target.namespace[2] >= 0]
         if self.rung is not Rung.R2 or not inits or "pid_namespace" in self._without:
-            return
-        with contextlib.suppress(ContainmentError):  # the scan that follows does the same, one by one
-            self._spawner.signal_namespaces(number, inits, timeout_s=_SIGNAL_TIMEOUT_S)
+            return False
+        try:
+            sent = self._spawner.signal_namespaces(number, inits, timeout_s=_SIGNAL_TIMEOUT_S)
+        except ContainmentError:  # who asked does the same, one by one
+            return False
+        return sent and len(inits) == len(targets)
 
     # -- while it runs ---------------------------------------------------------------------------
 
