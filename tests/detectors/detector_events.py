@@ -42,6 +42,7 @@ NAMES = (
     "holdout_gap",
     "implausible_score",
     "limit_raising",
+    "loop_closure",
     "prompt_change",
     "review_overdue",
     "score_claim",

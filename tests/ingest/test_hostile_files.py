@@ -46,12 +46,50 @@ SEEDS = {
     ),
     "dgm": json.dumps({"run_id": "a", "parent_commit": "b", "overall_performance": {"accuracy_score": 0.5}}),
     "dgm_run": json.dumps({"children": ["a"], "nodes": [{"commit_id": "a", "mean_utility": 1}]}, indent=1),
+    "aide": json.dumps({"nodes": [{"id": "a", "metric": {"value": 1e308}, "ctime": 1e300}], "node2parent": {"a": "b"}}),
+    "hyperagents": json.dumps({"current_genid": 1, "parent_genid": 0, "curr_patch_files": ["a"], "valid_parent": True}),
+    "hyperagents_archive": json.dumps({"current_genid": 1, "archive": [1]}) + "\n",
+    "sica": json.dumps({"problem_id": "a", "score": 1, "timestamp": 1e300, "wall_time": 1}) + "\n",
+    "terminal_bench": json.dumps({"results": [{"task_id": "a", "trial_name": "b", "is_resolved": True}]}),
+    "otlp": json.dumps(
+        {
+            "resourceSpans": [
+                {
+                    "scopeSpans": [
+                        {
+                            "spans": [
+                                {
+                                    "startTimeUnixNano": "1",
+                                    "attributes": [
+                                        {
+                                            "key": "gen_ai.input.messages",
+                                            "value": {"stringValue": json.dumps([MESSAGE])},
+                                        },
+                                        {"key": "llm.input_messages.0.message.content", "value": {"intValue": "7"}},
+                                    ],
+                                    "events": [{"name": "gen_ai.choice", "attributes": []}],
+                                }
+                            ]
+                        }
+                    ]
+                }
+            ]
+        }
+    ),
     "openevolve": json.dumps({"id": "a", "code": "x", "parent_id": "b", "metrics": {"combined_score": 1}}),
 }
 SUFFIX = {
     "autoresearch": ".tsv", "mini_swe_agent": ".traj.json", "inspect": ".json", "dgm": ".json", "openevolve": ".json",
+    "aide": ".json", "hyperagents": ".json", "terminal_bench": ".json", "otlp": ".json",
 }  # fmt: skip
-NAMES = {"dgm": "metadata.json", "openevolve": "best_program_info.json", "dgm_run": "dgm_metadata.jsonl"}
+NAMES = {
+    "aide": "journal.json",
+    "hyperagents": "metadata.json",
+    "terminal_bench": "results.json",
+    "dgm": "metadata.json",
+    "openevolve": "best_program_info.json",
+    "dgm_run": "dgm_metadata.jsonl",
+}
 NASTY = [
     b"\0",
     b"\xff\xfe",

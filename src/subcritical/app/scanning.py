@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
@@ -11,13 +12,17 @@ from typing import Any
 import msgspec
 
 import subcritical
+from subcritical.app.rules import find_rules
+from subcritical.canonical import record_digest
 from subcritical.detectors import Detector, load_detectors
+from subcritical.detectors.folder_rules import FolderRules
 from subcritical.errors import InputError, SourceError, SubcriticalError
 from subcritical.ingest import Broken, Classify, Place, Seen, Source, by_patterns, find, readers
 from subcritical.loop.doctor import examine
+from subcritical.measures.saturation import BestSoFar
 from subcritical.pipeline.detection import CRASHED, Detection
 from subcritical.report import render_junit, render_markdown, render_sarif, render_scan_page
-from subcritical.schema import Artifact, Event, Finding, Severity, visible
+from subcritical.schema import Artifact, Event, Finding, Score, Severity, visible
 
 _LIVE_ONLY = ("blind",)
 """What watches for silence, heartbeats and held-out slots of a run of ours: a log from elsewhere has none of them."""
@@ -27,6 +32,8 @@ _FILES_MAX = 300
 """Python files of a tree above which the doctor is not asked what each file is: that would take minutes."""
 _BATCH = 512
 _BROKEN_KEPT = 100
+_ID_HEX = 16
+_SYSTEMS_MAX, _SERIES_MAX = 4096, 64
 _LOST_SHARE_MAX = 0.01
 _ROLES = {
     "evaluator": Artifact.EVALUATOR,
@@ -51,8 +58,13 @@ class SourceRead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A finding with the places of its evidence, and whose it is."""
+    """A finding with the places of its evidence, and whose it is.
 
+    `id` names it across scans of the same paths: it is made of what is said and of the places, as the caller named
+    them.
+    """
+
+    id: str = ""
     finding: Finding
     system: str
     source: str
@@ -85,9 +97,10 @@ class Scan(msgspec.Struct, frozen=True, kw_only=True):
         broken = sum(source.broken for source in self.sources)
         return not self.events or broken > _LOST_SHARE_MAX * (self.events + broken)
 
-    def worst(self) -> int:
-        """Rank of the worst finding, -1 where there is none."""
-        return max((found.finding.severity.rank for found in self.findings), default=-1)
+    def worst(self, *, silenced: frozenset[str] = frozenset()) -> int:
+        """Rank of the worst finding that is not silenced, -1 where there is none."""
+        counted = (found for found in self.findings if found.id not in silenced)
+        return max((found.finding.severity.rank for found in counted), default=-1)
 
 
 def scan(
@@ -96,6 +109,7 @@ def scan(
     input_format: str | None = None,
     artifacts: Sequence[tuple[str, Artifact]] = (),
     trailers: Sequence[str] = (),
+    rules: Path | None = None,
     progress: Callable[[str, int], None] = lambda _source, _events: None,
 ) -> Scan:
     """Read everything at and below `paths` and run every installed detector on it, each source by itself.
@@ -105,13 +119,18 @@ def scan(
         input_format: Read only this format.
         artifacts: What a path of a history is, by pattern; the rest is worked out from what uses it.
         trailers: Commit trailers that explain a change.
+        rules: A folder of content rules besides those that come with the package.
         progress: Called with the source's path and the events read of it so far.
 
     Raises:
-        InputError: A path is missing, or there is no such format.
+        InputError: A path is missing, there is no such format, or the folder holds no rules.
+        ConfigError: A rule is wrong.
         BlindError: No detector is installed.
     """
     detectors = load_detectors({name: {"enabled": False} for name in _LIVE_ONLY})
+    if rules is not None:
+        own: Any = FolderRules([rule for file in find_rules(rules) for rule in file.rules])
+        detectors.append(own)
     reads: list[SourceRead] = []
     findings: list[Found] = []
     blind: list[Blind] = []
@@ -131,7 +150,19 @@ def scan(
             formats = ", ".join(sorted({reader.name for reader in every}))
             why = f"nothing here was recognised; name a file with --input-format ({formats})"
             blind.append(Blind(what=str(root), why=why))
-    return Scan(sources=tuple(reads), findings=tuple(findings), blind=tuple(blind), detectors=len(detectors))
+    return Scan(sources=tuple(reads), findings=tuple(_named(findings)), blind=tuple(blind), detectors=len(detectors))
+
+
+def _named(findings: Sequence[Found]) -> Iterator[Found]:
+    """Give each its id; what says the same of the same place is numbered."""
+    times: Counter[str] = Counter()
+    for found in findings:
+        finding = found.finding
+        said = [finding.detector, finding.technique, finding.title, found.system, finding.facts.get("rule")]
+        places = [place_data(place) for place in found.places]
+        name = record_digest([*said, places]).removeprefix("sha256:")[:_ID_HEX]
+        times[name] += 1
+        yield msgspec.structs.replace(found, id=name if times[name] == 1 else f"{name}-{times[name]}")
 
 
 def _by_use(root: Path, tell: Callable[[Blind], None]) -> Classify:
@@ -161,6 +192,7 @@ class _Judged:
         self._detection = Detection(detectors)
         self._places: list[Place] = []
         self._systems: dict[int, str] = {}
+        self._scores: dict[str, dict[str, BestSoFar]] = {}
         self._broken: list[Broken] = []
         self._lost = 0
         self.found: list[Found] = []
@@ -176,7 +208,15 @@ class _Judged:
                 batch = []
                 progress(str(self._source.path), len(self._places))
         self._judge(batch)
+        self._end()
         progress(str(self._source.path), len(self._places))
+
+    def _end(self) -> None:
+        """Say which systems' scores could show no improvement."""
+        for run, series in self._scores.items():
+            why = max(series.values(), key=lambda one: one.n).unmeasurable()
+            if why:
+                self.blind.append(Blind(what="improvement", why=f"{visible(run, 300)}: {why}"))
 
     def read(self) -> SourceRead:
         """What was read of it."""
@@ -212,14 +252,26 @@ class _Judged:
         seq = len(self._places)
         if seen.system:
             self._systems[seq] = seen.system
+        run = seen.system or str(self._source.path)
+        if isinstance(seen.data, Score):
+            self._score(run, seen.data)
         return Event(
             seq=seq,
             time_ns=seen.time_ns,
-            run=seen.system or str(self._source.path),
+            run=run,
             producer=self._source.reader.name,
             generation=seen.generation,
             data=seen.data,
         )
+
+    def _score(self, run: str, score: Score) -> None:
+        room = run in self._scores or len(self._scores) < _SYSTEMS_MAX
+        if score.value is None or score.status != "ok" or not room:
+            return
+        series = self._scores.setdefault(run, {})
+        key = f"{score.split.value} {score.metric}"
+        if key in series or len(series) < _SERIES_MAX:
+            series.setdefault(key, BestSoFar(score.direction, score.bounds)).add(score.value)
 
     def _judge(self, batch: list[Event]) -> None:
         for finding in self._detection.run(batch):
@@ -252,6 +304,7 @@ def finding_data(found: Found) -> dict[str, Any]:
     """One finding as plain data."""
     finding = found.finding
     return {
+        "id": found.id,
         "technique": finding.technique,
         "detector": finding.detector,
         "severity": str(finding.severity),
@@ -296,14 +349,15 @@ def render(result: Scan, output: str, fail_on: Severity) -> str:
     return render_scan_page(data, summary=line)
 
 
-def summary(result: Scan) -> str:
+def summary(result: Scan, *, silenced: frozenset[str] = frozenset()) -> str:
     """The line that is always printed."""
     found, blind = len(result.findings), len(result.blind)
-    return f"{found} findings in {result.events} events, {result.detectors} detectors, {blind} blind"
+    quiet = f" ({len(silenced)} silenced)" if silenced else ""
+    return f"{found} findings{quiet} in {result.events} events, {result.detectors} detectors, {blind} blind"
 
 
-def fails(result: Scan, fail_on: Severity) -> int:
-    """The exit code: 4 for blind, 1 for findings at or above `fail_on`, else 0."""
+def fails(result: Scan, fail_on: Severity, *, silenced: frozenset[str] = frozenset()) -> int:
+    """The exit code: 4 for blind, 1 for findings at or above `fail_on` that are not silenced, else 0."""
     if result.is_blind:
         return 4
-    return int(result.worst() >= fail_on.rank)
+    return int(result.worst(silenced=silenced) >= fail_on.rank)

@@ -6,9 +6,11 @@ import click
 
 import subcritical
 from subcritical.cli.audit import audit
+from subcritical.cli.bench import bench
 from subcritical.cli.config import config
 from subcritical.cli.doctor import doctor
 from subcritical.cli.experiment import experiment
+from subcritical.cli.findings import findings
 from subcritical.cli.ledger import ledger
 from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
 from subcritical.cli.rules import rules
@@ -44,6 +46,20 @@ def _keep_lines(command: click.Command) -> None:
 
 
 ORDERS = (pause, resume, throttle, stop, roll_back, review, status)
-for command in (run, *ORDERS, doctor, scan_command, rules, experiment, sandbox, ledger, audit, witness, config):
+for command in (
+    run,
+    *ORDERS,
+    doctor,
+    scan_command,
+    findings,
+    rules,
+    bench,
+    experiment,
+    sandbox,
+    ledger,
+    audit,
+    witness,
+    config,
+):
     main.add_command(command)
 _keep_lines(main)

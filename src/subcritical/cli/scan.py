@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from subcritical.app.scanning import OUTPUTS, Found, Scan, fails, place_data, render, scan, summary
+from subcritical.app.triage import triage_outside
 from subcritical.cli.output import errors_end_here, say, show
 from subcritical.errors import InputError
 from subcritical.report import place_text
@@ -24,6 +25,8 @@ _BROKEN_SHOWN = 5
 @click.option("--fail-on", type=click.Choice([str(s) for s in Severity]), default="high", show_default=True)
 @click.option("--artifact", "artifacts", multiple=True, metavar="PATTERN=CLASS", help="What a path of a history is.")
 @click.option("--explained-by", "trailers", multiple=True, metavar="TRAILER", help="A commit trailer that explains.")
+@click.option("--rules", type=click.Path(path_type=Path), metavar="FOLDER", help="Content rules of your own, too.")
+@click.option("--triage", "marks", type=click.Path(path_type=Path), metavar="FILE", help="Marks of `findings silence`.")
 @errors_end_here
 def scan_command(
     paths: tuple[Path, ...],
@@ -32,6 +35,8 @@ def scan_command(
     fail_on: str,
     artifacts: tuple[str, ...],
     trailers: tuple[str, ...],
+    rules: Path | None,
+    marks: Path | None,
     as_json: bool,
 ) -> None:
     r"""Run the detectors on logs, traces and histories that are on disk already.
@@ -39,19 +44,27 @@ def scan_command(
     \b
     Example: subcritical scan runs/ --artifact 'prepare.py=evaluator' --explained-by Change-Id
     """
-    patterns = [_pattern(text) for text in artifacts]
-    result = scan(paths, input_format=input_format, artifacts=patterns, trailers=trailers)
+    patterns = [pattern(text) for text in artifacts]
+    triage = None if marks is None else triage_outside(marks, paths)
+    result = scan(paths, input_format=input_format, artifacts=patterns, trailers=trailers, rules=rules)
+    silenced = frozenset[str]() if triage is None else triage.silenced(found.id for found in result.findings)
     output = "json" if as_json else output
+    line = summary(result, silenced=silenced)
     if output == "table":
-        _table(result)
-        show(summary(result))
+        _table(result, silenced)
+        show(line)
     else:
         show(render(result, output, Severity(fail_on)))
-        say(summary(result))
-    sys.exit(fails(result, Severity(fail_on)))
+        say(line)
+    sys.exit(fails(result, Severity(fail_on), silenced=silenced))
 
 
-def _pattern(text: str) -> tuple[str, Artifact]:
+def pattern(text: str) -> tuple[str, Artifact]:
+    """PATTERN=CLASS as both.
+
+    Raises:
+        InputError: It is neither.
+    """
     pattern, _, name = text.rpartition("=")
     if not pattern or name not in set(Artifact):
         raise InputError(f"--artifact takes PATTERN=CLASS, not {text!r}; classes: {', '.join(Artifact)}")
@@ -63,13 +76,14 @@ def _line(text: str) -> None:
     show(visible(text, 4000))
 
 
-def _table(result: Scan) -> None:
+def _table(result: Scan, silenced: frozenset[str]) -> None:
     for source in result.sources:
         _line(f"{source.path}: {source.format}, {source.events} events, {source.broken} broken")
         for broken in source.first_broken[:_BROKEN_SHOWN]:
             _line(f"  broken: {place_text(place_data(broken.place))}: {broken.why}")
     for found in sorted(result.findings, key=lambda found: -found.finding.severity.rank):
-        _finding(found)
+        if found.id not in silenced:
+            _finding(found)
     for blind in result.blind:
         _line(f"blind: {blind.what}: {blind.why}")
 

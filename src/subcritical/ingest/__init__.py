@@ -2,6 +2,14 @@
 
 from collections.abc import Sequence
 
+from subcritical.ingest._chat import chat_events
+from subcritical.ingest.agent_archives import (
+    HyperAgentsArchive,
+    HyperAgentsGeneration,
+    SicaResults,
+    TerminalBench,
+)
+from subcritical.ingest.aide import AideJournal, AiScientistRuns
 from subcritical.ingest.artifacts import Classify, by_patterns
 from subcritical.ingest.autoresearch import Autoresearch
 from subcritical.ingest.claude_code import ClaudeCode
@@ -15,10 +23,11 @@ from subcritical.ingest.inspect_logs import InspectLogs
 from subcritical.ingest.json_lines import JsonLines
 from subcritical.ingest.mini_swe_agent import MiniSweAgent
 from subcritical.ingest.openevolve import OpenEvolveBest, OpenEvolvePrograms, OpenEvolveTrace
+from subcritical.ingest.otlp import Otlp
 from subcritical.ingest.records import Broken, Place, Reader, Seen, Source
 from subcritical.ingest.shinka import Shinka
 
-__all__ = ["Broken", "Classify", "Place", "Reader", "Seen", "Source", "by_patterns", "find", "readers"]
+__all__ = ["Broken", "Classify", "Place", "Reader", "Seen", "Source", "by_patterns", "chat_events", "find", "readers"]
 
 
 def readers(classify: Classify, trailers: Sequence[str] = ()) -> list[Reader]:
@@ -36,7 +45,14 @@ def readers(classify: Classify, trailers: Sequence[str] = ()) -> list[Reader]:
         Shinka(),
         DgmRun(),
         DgmChild(),
+        HyperAgentsGeneration(),
+        HyperAgentsArchive(),
+        SicaResults(),
+        AideJournal(),
+        AiScientistRuns(),
+        TerminalBench(),
         Autoresearch(),
+        Otlp(),
         MiniSweAgent(),
         InspectLogs(),
         CommitLines(classify, trailers),

@@ -51,8 +51,7 @@ GUARDS = frozenset(
 _START_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 10.0
 _LEASE_S = 30.0
-_PREPARE_AFTER_S = 0.006
-"""The next child is forked when the sandbox that was just launched has had its start."""
+_PREPARE_AFTER_S = 0.006  # the next child is forked when what was just launched has had its start
 _RENEW_S = 1.0
 _SIGNAL_TIMEOUT_S = 0.5
 _SCAN_EVERY_S = 0.25
@@ -270,15 +269,13 @@ class Containment:
             self._pauses.wait_until_running(1.0)
 
     def _signal_all(self, targets: list[Target], number: signal.Signals) -> bool:
-        """One signal for everything in some process namespaces; whether it was sent to all of them in time."""
+        """One signal for everything in some process namespaces; whether all of them got it."""
         inits = [target.namespace[2] for target in targets if isinstance(target, Sandbox) and target.namespace[2] >= 0]
-        if self.rung is not Rung.R2 or not inits or "pid_namespace" in self._without:
-            return False
-        try:
-            sent = self._spawner.signal_namespaces(number, inits, timeout_s=_SIGNAL_TIMEOUT_S)
-        except ContainmentError:  # who asked does the same, one by one
-            return False
-        return sent and len(inits) == len(targets)
+        possible = self.rung is Rung.R2 and "pid_namespace" not in self._without
+        with contextlib.suppress(ContainmentError):  # who asked does the same, one by one
+            sent = possible and self._spawner.signal_namespaces(number, inits, timeout_s=_SIGNAL_TIMEOUT_S)
+            return sent and len(inits) == len(targets)
+        return False
 
     # -- while it runs ---------------------------------------------------------------------------
 

@@ -22,6 +22,7 @@ from subcritical.stats.intervals import (
     two_proportion_z,
     wilson,
 )
+from subcritical.stats.rank_sum import rank_sum_smaller
 from subcritical.stats.ratio import bootstrap_ratio, fieller_from_moments, fieller_ratio
 from subcritical.stats.selection import (
     SelectionNull,
@@ -71,6 +72,7 @@ __all__ = [
     "normal_tail",
     "paired_greater",
     "pearson_dispersion",
+    "rank_sum_smaller",
     "search_errors",
     "simulate_selection",
     "simulate_selection_gaussian",
