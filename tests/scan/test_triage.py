@@ -107,8 +107,14 @@ def test_marks_that_the_watched_could_write_are_refused(log):
 
 def test_a_broken_mark_is_named_with_its_line(log, result, tmp_path):
     marks = tmp_path / "t.jsonl"
-    marks.write_text("nonsense\n")
-    assert "t.jsonl:1: no mark" in run("findings", "list", result, "--triage", marks, code=2).output
+    marks.write_text("\nnonsense\n")
+    assert "t.jsonl:2: no mark" in run("findings", "list", result, "--triage", marks, code=2).output
+
+
+def test_a_silence_without_an_end_is_refused_when_it_was_written_by_hand(log, tmp_path):
+    marks = tmp_path / "t.jsonl"
+    marks.write_text('{"finding": "a", "state": "silenced", "owner": "me", "reason": "x", "made": 1.0}\n')
+    assert "needs an end" in run("scan", log, "--triage", marks, code=2).output
 
 
 @pytest.mark.parametrize("wanted", ["zzz", ""])
@@ -117,9 +123,10 @@ def test_an_id_must_be_clear(result, tmp_path, wanted):
     assert "with the id" in answer.output
 
 
-def test_what_is_no_result_is_refused(tmp_path):
+@pytest.mark.parametrize("text", ["[]", "{}", "{", '{"findings": [{"id": "a"}]}', '{"findings": [1]}'])
+def test_what_is_no_result_is_refused(tmp_path, text):
     place = tmp_path / "x.json"
-    place.write_text("[]")
+    place.write_text(text)
     assert "is no result of `subcritical scan --json`" in run("findings", "list", place, code=2).output
 
 

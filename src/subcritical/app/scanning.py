@@ -158,7 +158,7 @@ def _named(findings: Sequence[Found]) -> Iterator[Found]:
     times: Counter[str] = Counter()
     for found in findings:
         finding = found.finding
-        said = [finding.detector, finding.technique, finding.title, found.system, finding.facts.get("rule")]
+        said = [finding.detector, finding.technique, finding.title, finding.why, str(finding.severity), found.system]
         places = [place_data(place) for place in found.places]
         name = record_digest([*said, places]).removeprefix("sha256:")[:_ID_HEX]
         times[name] += 1

@@ -17,14 +17,12 @@ from subcritical.clock import Clock, SystemClock
 from subcritical.errors import InputError
 from subcritical.ledger import read_journal
 from subcritical.loop.run_directory import RunDirectory
-from subcritical.schema import Finding
+from subcritical.schema import Finding, Severity
 
 LONGEST_S = 90 * 86_400.0
 """A silence of more than 90 days is no decision any more; it must be taken again."""
 _RESULT_MAX = 256 << 20
 _LINE_MAX = 1 << 16
-
-
 State = Literal["acknowledged", "silenced"]
 
 
@@ -37,6 +35,16 @@ class Mark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     reason: str
     made: float
     until: float | None = None
+
+
+class _Listed(msgspec.Struct):
+    """What a finding in a result must have for people to decide about it."""
+
+    id: str
+    severity: Severity
+    title: str
+    detector: str
+    evidence: list[dict[str, Any]]
 
 
 class Triage:
@@ -57,8 +65,8 @@ class Triage:
         self._marks: dict[str, Mark] = {}
         try:
             with path.open("rb") as file:
-                for number, line in enumerate(iter(lambda: file.readline(_LINE_MAX), b""), 1):
-                    self._marks.update([self._mark(line, number)])
+                lines = enumerate(iter(lambda: file.readline(_LINE_MAX), b""), 1)
+                self._marks.update(self._mark(line, number) for number, line in lines if line.strip())
         except FileNotFoundError:
             return
         except OSError as error:
@@ -67,7 +75,8 @@ class Triage:
     def _mark(self, line: bytes, number: int) -> tuple[str, Mark]:
         try:
             mark = msgspec.json.decode(line, type=Mark)
-        except (msgspec.DecodeError, RecursionError) as error:
+            _check(mark)
+        except (msgspec.DecodeError, RecursionError, InputError) as error:
             raise InputError(f"{self.path}:{number}: no mark: {error}; mend or remove that line") from None
         return mark.finding, mark
 
@@ -163,13 +172,12 @@ def load_findings(source: str, *, runs: Path) -> list[dict[str, Any]]:
     if path.stat().st_size > _RESULT_MAX:
         raise InputError(f"{path} is larger than {_RESULT_MAX >> 20} MiB")
     try:
-        found = msgspec.json.decode(path.read_bytes())
-    except (OSError, msgspec.DecodeError, RecursionError) as error:
+        findings = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])["findings"]
+        msgspec.convert(findings, list[_Listed])
+    except (OSError, KeyError, msgspec.DecodeError, RecursionError) as error:
         raise InputError(f"{path} is no result of `subcritical scan --json`: {error}") from None
-    findings = found.get("findings") if isinstance(found, dict) else None
-    if not isinstance(findings, list) or not all(isinstance(one, dict) and one.get("id") for one in findings):
-        raise InputError(f"{path} is no result of `subcritical scan --json`: it holds no findings with ids")
-    return findings
+    listed: list[dict[str, Any]] = findings
+    return listed
 
 
 def _of_run(finding: Finding) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
@@ -16,9 +15,7 @@ from subcritical.errors import ConfigError, InputError
 from subcritical.loop.run_directory import RUNS
 from subcritical.loop.yaml_source import seconds
 from subcritical.report import place_text
-from subcritical.schema import visible
-
-F = TypeVar("F", bound=Callable[..., Any])
+from subcritical.schema import Severity, visible
 
 _source = click.argument("source")
 _runs = click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder of runs.")
@@ -145,7 +142,7 @@ def _seconds(until: str | None) -> float | None:
 
 
 def _rank(one: dict[str, Any]) -> int:
-    return -["info", "low", "medium", "high", "critical"].index(str(one["severity"]))
+    return -Severity(one["severity"]).rank
 
 
 def _state(mark: Mark | None) -> str:
