@@ -69,7 +69,7 @@ DATA = format_tlog_proof(proof(5, extra=b"x"))
     ("old", "new"),
     [
         (b"proof@v1", b"proof@v2"),
-        (b"c2sp", b" c2sp"),
+        (b"c2sp.org", b" c2sp.org"),  # with the dot, which base64 of random bytes cannot hold
         (b"proof@v1\n", b"proof@v1\r\n"),
         (b"extra eA==", b"extra eA="),
         (b"extra eA==", b"extra eB=="),
