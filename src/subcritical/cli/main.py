@@ -11,7 +11,9 @@ from subcritical.cli.config import config
 from subcritical.cli.doctor import doctor
 from subcritical.cli.experiment import experiment
 from subcritical.cli.findings import findings
+from subcritical.cli.forecast import forecast_command
 from subcritical.cli.ledger import ledger
+from subcritical.cli.measure import measure_command
 from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
 from subcritical.cli.rules import rules
 from subcritical.cli.run import run
@@ -52,6 +54,8 @@ for command in (
     doctor,
     scan_command,
     findings,
+    measure_command,
+    forecast_command,
     rules,
     bench,
     experiment,

@@ -63,7 +63,8 @@ class RunDirectory:
         for candidate in (Path(name), parent / name):
             if (candidate / "journal").is_dir():
                 return cls(candidate)
-        fitting = sorted(parent.glob(f"{_literal(name)}*")) if name else []
+        # Only a name is completed; a path means exactly one place.
+        fitting = sorted(parent.glob(f"{_literal(name)}*")) if name and os.sep not in name else []
         if len(fitting) == 1:
             return cls(fitting[0])
         known = ", ".join(sorted(path.name for path in parent.glob("*"))[-5:]) or "none"

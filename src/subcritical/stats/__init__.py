@@ -1,5 +1,7 @@
 """Numeric kernels: arrays in, numbers out. No events, no files, no clock."""
 
+from subcritical.stats.acceleration import Hinge, hinge, sequential_hinge
+from subcritical.stats.anticipation import BURN_IN, Anticipation, anticipate
 from subcritical.stats.glr import (
     BASELINE,
     THRESHOLD_PAIR,
@@ -9,6 +11,7 @@ from subcritical.stats.glr import (
     jump_pair,
     line_dispersion,
 )
+from subcritical.stats.increments import increments_ratio
 from subcritical.stats.intervals import (
     Interval,
     binomial_upper_tail,
@@ -22,7 +25,9 @@ from subcritical.stats.intervals import (
     two_proportion_z,
     wilson,
 )
+from subcritical.stats.line import bootstrap_slope
 from subcritical.stats.rank_sum import rank_sum_smaller
+from subcritical.stats.rasch import rasch_ability
 from subcritical.stats.ratio import bootstrap_ratio, fieller_from_moments, fieller_ratio
 from subcritical.stats.selection import (
     SelectionNull,
@@ -32,6 +37,7 @@ from subcritical.stats.selection import (
     step_correlation,
 )
 from subcritical.stats.similarity import NEAR, near_duplicates, subset_overlaps, weighted_overlap
+from subcritical.stats.statespace import Trend, local_trend, time_to_level
 from subcritical.stats.trend import (
     Dispersion,
     TrendSettings,
@@ -46,17 +52,23 @@ from subcritical.stats.trend import (
 
 __all__ = [
     "BASELINE",
+    "BURN_IN",
     "NEAR",
     "THRESHOLD_PAIR",
+    "Anticipation",
     "Dispersion",
+    "Hinge",
     "Interval",
     "Jump",
     "SelectionNull",
+    "Trend",
     "TrendSettings",
     "TrendState",
     "TrendStep",
+    "anticipate",
     "binomial_upper_tail",
     "bootstrap_ratio",
+    "bootstrap_slope",
     "clopper_pearson",
     "difference_interval",
     "fieller_from_moments",
@@ -64,8 +76,11 @@ __all__ = [
     "fisher_greater",
     "glr_last",
     "glr_last_gaussian",
+    "hinge",
+    "increments_ratio",
     "jump_pair",
     "line_dispersion",
+    "local_trend",
     "logistic",
     "near_duplicates",
     "normal_quantile",
@@ -73,12 +88,15 @@ __all__ = [
     "paired_greater",
     "pearson_dispersion",
     "rank_sum_smaller",
+    "rasch_ability",
     "search_errors",
+    "sequential_hinge",
     "simulate_selection",
     "simulate_selection_gaussian",
     "spending",
     "step_correlation",
     "subset_overlaps",
+    "time_to_level",
     "trend_predict",
     "trend_start",
     "trend_step",

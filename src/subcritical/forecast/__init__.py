@@ -1,0 +1,31 @@
+"""Where a measured or an assumed process leads: dated curves with intervals, never one line."""
+
+from subcritical.forecast.doublings import Course, Outcome, simulate
+from subcritical.forecast.draws import Draws, draw
+from subcritical.forecast.loops import BackTest, LoopForecast, forecast_loop
+from subcritical.forecast.model import PRESETS, Compression, Ramp, Range, TakeoffModel, preset
+from subcritical.forecast.ode import ode_doublings, substepped_doublings
+from subcritical.forecast.phases import phase_time
+from subcritical.forecast.takeoff import Takeoff, forecast_takeoff
+
+__all__ = [
+    "PRESETS",
+    "BackTest",
+    "Compression",
+    "Course",
+    "Draws",
+    "LoopForecast",
+    "Outcome",
+    "Ramp",
+    "Range",
+    "Takeoff",
+    "TakeoffModel",
+    "draw",
+    "forecast_loop",
+    "forecast_takeoff",
+    "ode_doublings",
+    "phase_time",
+    "preset",
+    "simulate",
+    "substepped_doublings",
+]
