@@ -24,7 +24,17 @@ def test_no_mark_of_ours_is_left_in_the_help():
 
 
 def test_every_command_has_help_and_takes_json_where_it_answers():
-    without = {"config", "sandbox", "ledger", "audit", "witness", "rules", "bench", "findings"}  # groups, and a server
+    without = {
+        "config",
+        "sandbox",
+        "ledger",
+        "audit",
+        "witness",
+        "rules",
+        "bench",
+        "findings",
+        "gate",
+    }  # groups, and a server
     for name, command in main.commands.items():
         assert command.help, name
         assert name in without or any("--json" in parameter.opts for parameter in command.params), name

@@ -12,6 +12,7 @@ from subcritical.cli.doctor import doctor
 from subcritical.cli.experiment import experiment
 from subcritical.cli.findings import findings
 from subcritical.cli.forecast import forecast_command
+from subcritical.cli.gate import gate
 from subcritical.cli.ledger import ledger
 from subcritical.cli.measure import measure_command
 from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
@@ -56,6 +57,7 @@ for command in (
     findings,
     measure_command,
     forecast_command,
+    gate,
     rules,
     bench,
     experiment,

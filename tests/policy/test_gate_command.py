@@ -1,0 +1,199 @@
+"""`gate check` on signed and logged files: what is not signed, not logged or garbled does not open a gate."""
+
+import base64
+import json
+
+import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from gate_facts import DIGEST, TODAY
+
+from subcritical.cli import main
+from subcritical.ledger.tlog import (
+    Checkpoint,
+    LogSigner,
+    Note,
+    TlogProof,
+    Tree,
+    format_checkpoint,
+    format_note,
+    format_tlog_proof,
+    format_verifier_key,
+    leaf_hash,
+)
+
+LOG = LogSigner("log.example/gate", b"L" * 32)
+SEEDS = {"ann": b"a" * 32, "bob": b"b" * 32, "eve": b"e" * 32}
+EVIDENCE = {"n": 500, "confidence": 0.95, "measured": "2026-11-01", "effective_compute": 1e26}
+EVIDENCE |= {"elicitation": "state-of-the-art", "sandbagging_check": True}
+
+
+def key(owner):
+    return LogSigner(f"people/{owner}", SEEDS[owner]).verifier_key
+
+
+def envelope(kind, predicate, owners):
+    subject = [{"name": "model-7", "digest": {"sha256": DIGEST}}]
+    statement = {
+        "_type": "https://in-toto.io/Statement/v1",
+        "subject": subject,
+        "predicateType": kind,
+        "predicate": predicate,
+    }
+    payload = json.dumps(statement).encode()
+    pae = b"DSSEv1 28 application/vnd.in-toto+json %d %b" % (len(payload), payload)
+    signatures = [
+        {
+            "keyid": f"{key(owner).name}+{key(owner).key_id.hex()}",
+            "sig": base64.b64encode(Ed25519PrivateKey.from_private_bytes(SEEDS[owner]).sign(pae)).decode(),
+        }
+        for owner in owners
+    ]
+    whole = {
+        "payload": base64.b64encode(payload).decode(),
+        "payloadType": "application/vnd.in-toto+json",
+        "signatures": signatures,
+    }
+    return json.dumps(whole).encode()
+
+
+def pieces():
+    evidence, safeguard, approval = (
+        f"urn:subcritical:{name}:v1" for name in ("gate-evidence", "safeguard", "gate-approval")
+    )
+    both = ("ann", "bob")
+    made = {
+        name: envelope(evidence, {"metric": name, "low": low, "high": high, **EVIDENCE}, both)
+        for name, low, high in (
+            ("capability_slope_ratio", 1.0, 1.2),
+            ("ai_uplift_rct", 1.04, 1.4),
+            ("generation_wallclock_ratio", 0.45, 0.8),
+        )
+    }
+    for name in ("gateway-containment-proof", "monitor-recall"):
+        made[name] = envelope(safeguard, {"safeguard": name, "passed": True, **EVIDENCE}, both)
+    for level in (1, 2, 3):
+        said = {"gate": "progress-rate", "autonomy": level, "expires": "2026-12-31"}
+        made[f"approval-{level}"] = envelope(approval, said, both)
+    return made
+
+
+def write(folder, made):
+    folder.mkdir(exist_ok=True)
+    tree = Tree()
+    for data in made.values():
+        tree.append(leaf_hash(data))
+    text = format_checkpoint(Checkpoint(LOG.verifier_key.name, tree.size, tree.root()))
+    note = format_note(Note(text, (LOG.sign(text),)))
+    for index, (name, data) in enumerate(made.items()):
+        (folder / f"{name}.dsse.json").write_bytes(data)
+        proof = TlogProof(index, tuple(tree.inclusion_proof(index)), note)
+        (folder / f"{name}.tlog-proof").write_bytes(format_tlog_proof(proof))
+
+
+@pytest.fixture
+def place(tmp_path):
+    write(tmp_path / "evidence", pieces())
+    lines = [f"{owner} third-party {format_verifier_key(key(owner)).decode().strip()}" for owner in ("ann", "bob")]
+    (tmp_path / "signers.txt").write_text("# who\n" + "\n".join(lines) + "\n")
+    (tmp_path / "log.tlog").write_bytes(b"log " + format_verifier_key(LOG.verifier_key).strip() + b"\nquorum none\n")
+    return tmp_path
+
+
+def check(place, *more, level=3, gate="progress-rate"):
+    return CliRunner().invoke(
+        main,
+        [
+            *("gate", "check", gate, "--autonomy", str(level), "--subject", "model-7", "--digest", DIGEST),
+            *("--compute", "2e26", "--today", TODAY, "--evidence", str(place / "evidence")),
+            *("--signers", str(place / "signers.txt"), "--log", str(place / "log.tlog"), *more),
+        ],
+    )
+
+
+def test_signed_and_logged_evidence_opens_the_gate(place):
+    result = check(place, "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["outcome"] == "ALLOW"
+
+
+def test_the_decision_can_be_written_as_a_statement(place):
+    assert check(place, "--statement", str(place / "decision.json")).exit_code == 0
+    statement = json.loads((place / "decision.json").read_text())
+    assert statement["predicateType"] == "urn:subcritical:gate-decision:v1"
+    assert statement["predicate"]["outcome"] == "ALLOW"
+    assert statement["subject"][0]["digest"]["sha256"] == DIGEST
+
+
+def test_without_proofs_or_signers_the_gate_halts(place):
+    for proof in (place / "evidence").glob("*.tlog-proof"):
+        proof.unlink()
+    result = check(place)
+    assert result.exit_code == 1
+    assert "HALT" in result.output
+    assert "no proof that a trusted log holds it" in result.output
+
+
+def test_a_signature_by_somebody_else_is_none(place):
+    made = pieces()
+    said = {"metric": "ai_uplift_rct", "low": 1.0, "high": 1.1, **EVIDENCE}
+    made["ai_uplift_rct"] = envelope("urn:subcritical:gate-evidence:v1", said, ("ann", "eve"))
+    write(place / "evidence", made)
+    result = check(place, level=1)
+    assert result.exit_code == 1
+    assert "1 signers of class third-party" in result.output
+
+
+def test_a_changed_statement_keeps_no_signature(place):
+    file = place / "evidence" / "ai_uplift_rct.dsse.json"
+    whole = json.loads(file.read_text())
+    payload = json.loads(base64.b64decode(whole["payload"]))
+    payload["predicate"]["high"] = 0.5
+    whole["payload"] = base64.b64encode(json.dumps(payload).encode()).decode()
+    file.write_text(json.dumps(whole))
+    assert check(place).exit_code == 1
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"payload": "e30="}', "[" * 5000, '{"payload": 7}'])
+def test_garbled_evidence_ends_without_a_decision(place, text):
+    (place / "evidence" / "x.dsse.json").write_text(text)
+    result = check(place)
+    assert result.exit_code == 2
+    assert "x.dsse.json" in result.output
+    assert "Traceback" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("signers.txt", "ann friend key\n", "signers.txt:1"),
+        ("signers.txt", "ann third-party people/ann+00000000+AAAA\n", "signers.txt:1"),
+        ("log.tlog", "nonsense\n", "log.tlog"),
+    ],
+)
+def test_bad_configuration_is_named(place, name, text, says):
+    (place / name).write_text(text)
+    result = check(place)
+    assert result.exit_code == 2
+    assert says in result.output
+
+
+def test_a_gate_file_with_a_softened_rule_is_refused_with_its_line(place):
+    gate = place / "gate.yaml"
+    runner = CliRunner()
+    assert runner.invoke(main, ["gate", "init", str(gate)]).exit_code == 0
+    assert runner.invoke(main, ["gate", "init", str(gate)]).exit_code == 2
+    assert check(place, gate=str(gate)).exit_code == 0
+    gate.write_text(gate.read_text() + "on_critical: DENY\n")
+    result = check(place, gate=str(gate))
+    assert result.exit_code == 2
+    assert "gate.yaml:" in result.output
+
+
+def test_explain_and_schema():
+    runner = CliRunner()
+    said = runner.invoke(main, ["gate", "explain", "anthropic-rsp"]).output
+    assert "the number is ours" in said
+    assert "a critical threshold halts" in said
+    assert json.loads(runner.invoke(main, ["gate", "schema"]).output)["$schema"].endswith("2020-12/schema")
+    assert runner.invoke(main, ["gate", "explain", "nothing.yaml"]).exit_code == 2
