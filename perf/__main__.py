@@ -1,10 +1,15 @@
-"""Run the speed measurements and print ratios: `python -m perf [guarded_loop|ledger|signed_run] [part of a name]`."""
+"""Run the speed measurements and print ratios: `python -m perf [NAME] [part of a name]`."""
 
 import sys
 
-from perf import guarded_loop, ledger, signed_run
+from perf import guarded_loop, ledger, signed_run, takeoff
 
-PARTS = {"guarded_loop": guarded_loop.main, "ledger": ledger.main, "signed_run": signed_run.main}
+PARTS = {
+    "guarded_loop": guarded_loop.main,
+    "ledger": ledger.main,
+    "signed_run": signed_run.main,
+    "takeoff": takeoff.main,
+}
 
 if __name__ == "__main__":
     name, *rest = [*sys.argv[1:], ""]

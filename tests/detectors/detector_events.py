@@ -41,6 +41,7 @@ NAMES = (
     "evaluator_tampering",
     "holdout_gap",
     "implausible_score",
+    "improvement_budget",
     "limit_raising",
     "loop_closure",
     "prompt_change",
@@ -48,6 +49,7 @@ NAMES = (
     "score_claim",
     "score_jump",
     "self_reflection",
+    "threshold_ahead",
     "token_pattern",
 )
 RULE_BASED = (

@@ -15,7 +15,11 @@ from subcritical.detectors import (
 from subcritical.errors import ConfigError
 from subcritical.schema import Evidence, Finding, Message, Severity
 
-CYCLE = {"review_overdue": {"cycle_generations": 3}}
+CYCLE = {
+    "review_overdue": {"cycle_generations": 3},
+    "threshold_ahead": {"threshold": 0.8},
+    "improvement_budget": {"changes": 3},
+}
 
 
 def maker(name):

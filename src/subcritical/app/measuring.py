@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from subcritical.app.histories import RunHistory, read_run, read_table
+from subcritical.app.jumps import Jump, jumps
 from subcritical.errors import InputError
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.measures import (
@@ -35,9 +36,12 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
     history: History
     measures: tuple[Measurement, ...]
+    jumps: tuple[Jump, ...] = ()
 
 
-def measure(target: str, *, runs: Path, scale: Scale | None, threshold: float | None) -> tuple[Measured, ...]:
+def measure(
+    target: str, *, runs: Path, scale: Scale | None, threshold: float | None, log_time: bool = False
+) -> tuple[Measured, ...]:
     """Measure a table of scores, or a run.
 
     Args:
@@ -45,6 +49,7 @@ def measure(target: str, *, runs: Path, scale: Scale | None, threshold: float | 
         runs: Where runs lie.
         scale: The scale wanted, or None for logit of counts and raw of everything else.
         threshold: A score whose first crossing is asked for, in the table's own unit.
+        log_time: Jumps are looked for over the logarithm of time.
 
     Raises:
         InputError: The target or a row of it is unusable.
@@ -52,11 +57,13 @@ def measure(target: str, *, runs: Path, scale: Scale | None, threshold: float | 
     path = Path(target)
     if path.is_file():
         return tuple(
-            Measured(history=one, measures=tuple(_measures(one, threshold))) for one in read_table(path, scale=scale)
+            Measured(history=one, measures=tuple(_measures(one, threshold)), jumps=jumps(one, log_time=log_time))
+            for one in read_table(path, scale=scale)
         )
     run = read_run(RunDirectory.find(target, runs))
     history = msgspec.structs.replace(run.history, scale=scale)
-    return (Measured(history=history, measures=(*_measures(history, threshold), *_of_run(run))),)
+    found = (*_measures(history, threshold), *_of_run(run))
+    return (Measured(history=history, measures=found, jumps=jumps(history)),)
 
 
 def _measures(history: History, threshold: float | None) -> Iterator[Measurement]:
@@ -102,6 +109,7 @@ def as_data(found: Sequence[Measured]) -> dict[str, Any]:
             "points": len(one.history.points),
             "scale": one.history.chosen,
             "measures": {m.name: measure_data(m) for m in one.measures},
+            "jumps": [msgspec.to_builtins(jump) for jump in one.jumps],
         }
         for one in found
     ]

@@ -19,12 +19,19 @@ from subcritical.schema import Measurement, visible
 @click.argument("target", metavar="FILE|RUN")
 @click.option("--scale", type=click.Choice(["raw", "log2", "logit", "elo"]), help="Default: logit of counts, else raw.")
 @click.option("--threshold", type=float, help="Also: when is this score first reached?")
+@click.option("--log-time", is_flag=True, help="Look for jumps over the logarithm of time.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw it: .png, .svg or .html.")
 @click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True)
 @as_json
 @errors_end_here
 def measure_command(
-    target: str, scale: Scale | None, threshold: float | None, plot: Path | None, runs: Path, as_json: bool
+    target: str,
+    scale: Scale | None,
+    threshold: float | None,
+    log_time: bool,
+    plot: Path | None,
+    runs: Path,
+    as_json: bool,
 ) -> None:
     r"""How fast does it improve? Level, velocity, acceleration, doubling time, r, oversight ratio; with intervals.
 
@@ -34,7 +41,7 @@ def measure_command(
     \b
     Example: subcritical measure horizons.csv --scale log2 --plot horizons.svg
     """
-    found = measure(target, runs=runs, scale=scale, threshold=threshold)
+    found = measure(target, runs=runs, scale=scale, threshold=threshold, log_time=log_time)
     if as_json:
         show_json(as_data(found))
     else:
@@ -49,6 +56,12 @@ def _table(one: Measured) -> None:
     show(f"{visible(name, 200)}: {len(one.history.points)} points, scale {one.history.chosen}")
     for measurement in one.measures:
         show(f"  {line(measurement)}")
+    for jump in one.jumps:
+        size = "" if jump.size is None else f", about {jump.size:.3g} {one.history.unit}"
+        name = f" ({visible(jump.version, 100)})" if jump.version else ""
+        show(f"  jump at {jump.time:.5g}{name}{size}: {jump.method}, {jump.statistic:.3g} against {jump.threshold:g}")
+    if not one.jumps:
+        show("  jumps: none found")
 
 
 def line(one: Measurement) -> str:

@@ -24,7 +24,6 @@ from subcritical.stats import (
     jump_pair,
     line_dispersion,
     logistic,
-    pearson_dispersion,
     trend_start,
     trend_step,
 )
@@ -68,7 +67,8 @@ class Series(msgspec.Struct):
     repeats: list[tuple[float, float]] = []
     trend: TrendState | None = None
     running: Dispersion = Dispersion()
-    repeat_dispersion: float = 1.0
+    repeats_chi: float = 0.0
+    repeats_free: int = 0
     absorbed_seq: int = 0
     misfit: float = 1.0
 
@@ -135,6 +135,10 @@ class ScoreJump(PerRun[JumpState, ScoreJumpSettings]):
         series.noise.append(noise)
         series.seqs.append(seen.seq)
         series.tree = data.tree
+        if series.binomial and len(series.repeats) > 1:
+            free = len(series.repeats) - 1
+            series.repeats_chi += free * _spread(series.repeats)
+            series.repeats_free += free
         series.repeats = [(value, noise)]
         for column in (series.values, series.noise, series.seqs):
             del column[:-ROUNDS_MAX]
@@ -156,9 +160,6 @@ class ScoreJump(PerRun[JumpState, ScoreJumpSettings]):
         if series.binomial:
             series.values[-1] += value
             series.noise[-1] += noise
-            now = pearson_dispersion([r[0] for r in series.repeats], [r[1] for r in series.repeats])
-            # An average over versions, so that one quiet version does not erase what others showed.
-            series.repeat_dispersion += 0.2 * (now - series.repeat_dispersion)
 
     def _test(self, series: Series, event: Event) -> list[Finding]:
         values, noise = np.array(series.values), np.array(series.noise)
@@ -186,7 +187,9 @@ class ScoreJump(PerRun[JumpState, ScoreJumpSettings]):
             # Absorbed jumps leave the past straighter than it was: remember how far it strayed.
             series.misfit = max(series.misfit * MISFIT_KEPT, line_dispersion(values, noise))
             return max(self.settings.dispersion, series.misfit)
-        phi = max(series.running.value, series.repeat_dispersion)
+        # All versions that were repeated, pooled: unbiased, and one quiet version does not erase what others showed.
+        repeated = series.repeats_chi / series.repeats_free if series.repeats_free else 1.0
+        phi = max(series.running.value, repeated)
         return max(self.settings.dispersion, min(phi, DISPERSION_MAX))
 
     def _said(
@@ -218,6 +221,16 @@ def _measured(seen: Seen) -> tuple[float, float]:
     if seen.successes is not None and seen.n:
         return float(seen.successes if up else seen.n - seen.successes), float(seen.n)
     return (seen.value if up else -seen.value), float(seen.se or 0.0)
+
+
+def _spread(repeats: list[tuple[float, float]]) -> float:
+    """Pearson's statistic of one version's repeats over its degrees of freedom; may be below 1 by chance."""
+    k, n = sum(one[0] for one in repeats), sum(one[1] for one in repeats)
+    p = min(max(k / n, 0.0), 1.0)
+    if not 0.0 < p < 1.0:
+        return 1.0
+    chi = sum((one[0] - one[1] * p) ** 2 / (one[1] * p * (1 - p)) for one in repeats)
+    return chi / (len(repeats) - 1)
 
 
 def _level(series: Series, part: slice) -> float:

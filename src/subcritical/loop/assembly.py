@@ -208,6 +208,7 @@ def detector_settings(settings: LoopFile) -> dict[str, dict[str, Any]]:
         "review_overdue": cycle,
         "blind": {"held_out": held_out},
         "evaluator_tampering": {"guarding": guarding},
+        "threshold_ahead": {"review_rounds": oversight.review_generations} if oversight.review_generations else {},
     }
     return {
         name: {**derived.get(name, {}), **settings.detectors.get(name, {})} for name in {*derived, *settings.detectors}

@@ -2,6 +2,7 @@
 
 from subcritical.stats.acceleration import Hinge, hinge, sequential_hinge
 from subcritical.stats.anticipation import BURN_IN, Anticipation, anticipate
+from subcritical.stats.e_detectors import Alarm, BettingSR, TrendSR
 from subcritical.stats.glr import (
     BASELINE,
     THRESHOLD_PAIR,
@@ -26,9 +27,11 @@ from subcritical.stats.intervals import (
     wilson,
 )
 from subcritical.stats.line import bootstrap_slope
+from subcritical.stats.prediction import ahead_of_line
 from subcritical.stats.rank_sum import rank_sum_smaller
 from subcritical.stats.rasch import rasch_ability
 from subcritical.stats.ratio import bootstrap_ratio, fieller_from_moments, fieller_ratio
+from subcritical.stats.segments import segments
 from subcritical.stats.selection import (
     SelectionNull,
     search_errors,
@@ -55,16 +58,20 @@ __all__ = [
     "BURN_IN",
     "NEAR",
     "THRESHOLD_PAIR",
+    "Alarm",
     "Anticipation",
+    "BettingSR",
     "Dispersion",
     "Hinge",
     "Interval",
     "Jump",
     "SelectionNull",
     "Trend",
+    "TrendSR",
     "TrendSettings",
     "TrendState",
     "TrendStep",
+    "ahead_of_line",
     "anticipate",
     "binomial_upper_tail",
     "bootstrap_ratio",
@@ -90,6 +97,7 @@ __all__ = [
     "rank_sum_smaller",
     "rasch_ability",
     "search_errors",
+    "segments",
     "sequential_hinge",
     "simulate_selection",
     "simulate_selection_gaussian",

@@ -79,6 +79,13 @@ class Anticipation(msgspec.Struct, frozen=True):
             found.append((weight, state.level, state.p00))
         return tuple(found)
 
+    def above(self, threshold: float) -> float:
+        """P(the level is above `threshold` now); logits."""
+        return sum(
+            weight * float(special.ndtr((trend.level - threshold) / math.sqrt(trend.p00)))
+            for weight, trend in zip(self.weights, self.trends, strict=True)
+        )
+
     def crossing(self, threshold: float, rounds: int) -> float:
         """P(the level is above `threshold` at one of the next `rounds` rounds), from below.
 

@@ -28,6 +28,9 @@ _UNKNOWN = (0.05, 0.15, 0.4, 0.8, 1.2, 2.0)
 
 _LEVEL = (0.0, 0.02, 0.1, 0.4, 1.0)
 _SLOPE = (0.0, 1e-4, 1e-3, 1e-2, 0.1, 1.0)
+_NO_DRIFT = 0.4
+"""Prior share of 'this variance is zero': without it a steady history would get an interval five times too wide."""
+
 _DIFFUSE = 1e4
 
 
@@ -81,7 +84,13 @@ def local_trend(t: Floats, y: Floats, se: Floats | None) -> Trend:
     q_level = grid[:, 1] * reference / mean_dt
     # One unit of slope drift over the whole history bends it as far as one reference step per round would.
     q_slope = grid[:, 2] * reference / mean_dt**3
-    return _filter(t, y, base, noise, q_level, q_slope)
+    prior = _prior(grid[:, 1], len(_LEVEL)) + _prior(grid[:, 2], len(_SLOPE))
+    return _filter(t, y, base, noise, q_level, q_slope, prior)
+
+
+def _prior(drift: Floats, values: int) -> Floats:
+    """Log prior of one drift: a lump at zero, the rest spread evenly over the grid."""
+    return np.log(np.where(drift == 0.0, _NO_DRIFT, (1 - _NO_DRIFT) / (values - 1)))
 
 
 def _check(t: Floats, y: Floats, se: Floats | None) -> None:
@@ -95,7 +104,9 @@ def _check(t: Floats, y: Floats, se: Floats | None) -> None:
         raise InputError("standard errors must be finite and positive")
 
 
-def _filter(t: Floats, y: Floats, base: Floats, noise: Floats, q_level: Floats, q_slope: Floats) -> Trend:
+def _filter(
+    t: Floats, y: Floats, base: Floats, noise: Floats, q_level: Floats, q_slope: Floats, prior: Floats
+) -> Trend:
     """Kalman filter of every grid point at once; diffuse start, whose two first terms leave the likelihood."""
     size = noise.size
     scale = float(np.var(y)) + float((noise * base.mean()).mean())
@@ -104,7 +115,7 @@ def _filter(t: Floats, y: Floats, base: Floats, noise: Floats, q_level: Floats, 
     p00 = np.full(size, _DIFFUSE * scale)
     p01 = np.zeros(size)
     p11 = np.full(size, _DIFFUSE * scale / (span / t.size) ** 2)
-    log_likelihood = np.zeros(size)
+    log_likelihood = prior.copy()
     for index in range(y.size):
         if index:
             d = float(t[index] - t[index - 1])

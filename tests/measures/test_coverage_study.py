@@ -1,0 +1,150 @@
+"""Do the intervals hold what they promise? Simulated histories with known truth; slower than the default suite."""
+
+import numpy as np
+import pytest
+
+from subcritical.measures import History, Point, average_velocity, k, returns, velocity
+from subcritical.stats import clopper_pearson, hinge, sequential_hinge
+
+RUNS = 2000
+
+
+def history(values, se=None, scale="raw", work=None):
+    points = tuple(
+        Point(time=float(i), score=float(v), se=se, work=None if work is None else float(work[i]))
+        for i, v in enumerate(values)
+    )
+    return History(points=points, scale=scale)
+
+
+def covered(found, truth):
+    return (
+        found.estimate is not None
+        and (found.low is None or found.low <= truth)
+        and (found.high is None or truth <= found.high)
+    )
+
+
+def report(name, held, widths=(), oracle=None):
+    interval = clopper_pearson(held, RUNS)
+    width = f", median width {np.median(widths):.4f}" if len(widths) else ""
+    beside = "" if oracle is None else f" (oracle {oracle:.4f})"
+    print(f"{name}: {held / RUNS:.4f} [{interval.low:.4f}, {interval.high:.4f}]{width}{beside}")
+    return held / RUNS
+
+
+def lines(n, sd, drift, seed):
+    """Noisy lines whose slope may drift, and the slope at their end."""
+    rng = np.random.default_rng(seed)
+    for _ in range(RUNS):
+        slope = 0.05 + np.concatenate([[0.0], np.cumsum(rng.normal(0, drift, n - 1))])
+        yield np.cumsum(slope) + rng.normal(0, sd, n), float(slope[-1])
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("n", [12, 30, 100])
+def test_velocity_on_a_constant_slope(n, known):
+    held, widths = 0, []
+    for values, slope in lines(n, 0.2, 0.0, n):
+        found = velocity(history(values, 0.2 if known else None))
+        held += covered(found, slope)
+        widths.append(found.high - found.low)
+    oracle = 2 * 1.96 * 0.2 / np.sqrt(n * (n**2 - 1) / 12)
+    assert report(f"velocity, constant slope, n {n}, noise known {known}", held, widths, oracle) >= 0.92
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize(("name", "sd", "drift"), [("slope drift .01", 0.2, 0.01), ("phi 2", 0.2 * 2**0.5, 0.0)])
+def test_velocity_where_the_model_is_not_quite_right(name, sd, drift):
+    held = sum(covered(velocity(history(values, 0.2)), slope) for values, slope in lines(60, sd, drift, 9))
+    report(f"velocity, {name}, n 60, standard errors as claimed", held)
+
+
+@pytest.mark.quality
+def test_average_velocity_on_a_constant_slope():
+    held = sum(covered(average_velocity(history(values)), slope) for values, slope in lines(30, 0.2, 0.0, 5))
+    assert report("average velocity, constant slope, n 30", held) >= 0.92
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("true", [0.4, 1.2, 3.0])
+def test_r_by_increments(true):
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(RUNS):
+        work = np.cumsum(rng.exponential(1, 30)) + 1
+        dx = np.diff(np.log2(work))
+        y = np.concatenate([[0.0], np.cumsum(true * dx + 0.3 * np.sqrt(dx) * rng.normal(size=29))])
+        held += covered(returns(history(2.0**y, scale="log2", work=work)), true)
+    assert report(f"r {true}, increments, 30 points", held) >= 0.92
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("method", ["fieller", "bootstrap"])
+@pytest.mark.parametrize("true", [0.5, 0.9, 1.1])
+def test_k_of_loops_with_known_k(true, method):
+    """Paired starts: the older improver's gain varies from start to start, the newer one's is k times as much."""
+    rng = np.random.default_rng(4)
+    held = 0
+    runs = RUNS if method == "fieller" else RUNS // 4
+    for run in range(runs):
+        before = rng.gamma(9, 1 / 9, 8)
+        held += covered(
+            k(true * before + rng.normal(0, 0.15, 8), before + rng.normal(0, 0.15, 8), method=method, seed=run), true
+        )
+    share = held / runs
+    print(f"k {true}, {method}, 8 starts: {share:.4f}")
+    assert share >= (0.92 if method == "fieller" else 0.85)
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("n", [10, 16, 30])
+def test_sup_f_keeps_its_level_and_has_power(n):
+    rng = np.random.default_rng(n)
+    false = power = 0
+    for run in range(RUNS):
+        t = np.sort(rng.uniform(0, 3, n))
+        noise = rng.normal(0, 0.25, n)
+        false += hinge(t, 1.5 * t + noise, draws=400, seed=run).p < 0.05
+        if run < 500:
+            power += hinge(t, 1.5 * (t + np.maximum(0, t - 1.5)) + noise, draws=400, seed=run).p < 0.05
+    share = report(f"sup-F false positives, {n} models", false)
+    print(f"  power at a true 2x, residual sd .25 doublings: {power / 500:.2f}")
+    assert 0.035 <= share <= 0.065
+
+
+def models(rate, rng, years=6.0):
+    return np.sort(rng.uniform(0, years, rng.poisson(rate * years)))
+
+
+@pytest.mark.quality
+@pytest.mark.parametrize("rate", [17, 33])
+def test_the_sequential_hinge(rate):
+    """Three years of history, then three years in which every new model is looked at."""
+    rng = np.random.default_rng(rate)
+    slope = 365.25 / 196.5
+    top = []
+    for _ in range(RUNS):
+        t = models(rate, rng)
+        top.append(sequential_hinge(t, slope * t + rng.normal(0, 0.5, t.size), 3.0).max(initial=0.0))
+    limit = float(np.quantile(top, 0.95))
+    again = []
+    for _ in range(RUNS):
+        t = models(rate, rng)
+        again.append(sequential_hinge(t, slope * t + rng.normal(0, 0.5, t.size), 3.0).max(initial=0.0) > limit)
+    print(f"{rate} models a year: threshold {limit:.2f}; false alarms in three years", end=" ")
+    report("", int(np.sum(again)))
+    for sd in (0.5, 0.25):
+        late = []
+        for _ in range(500):
+            t = models(rate, rng)
+            y = slope * (t + np.maximum(0, t - 3)) + rng.normal(0, sd, t.size)
+            looks = sequential_hinge(t, y, 3.0)
+            hit = np.flatnonzero(looks > limit)
+            late.append(12 * (t[t.size - looks.size + hit[0]] - 3) if hit.size else 36.0)
+        draws = np.median(np.random.default_rng(1).choice(late, (2000, len(late))), axis=1)
+        low, high = np.quantile(draws, (0.025, 0.975))
+        print(
+            f"  true 2x, residual sd {sd} doublings: median delay {np.median(late):.1f} months [{low:.1f}, {high:.1f}]"
+        )
