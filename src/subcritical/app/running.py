@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from subcritical import report
+from subcritical.app.autonomy import GatedAutonomy
 from subcritical.clock import Clock, SystemClock
 from subcritical.errors import InputError
 from subcritical.ids import Ids
@@ -21,6 +23,7 @@ from subcritical.loop.loopfile import Loop, load_loop
 from subcritical.loop.options import RunOptions
 from subcritical.loop.outcome import Progress, Result
 from subcritical.loop.run_directory import RunDirectory
+from subcritical.pipeline import Pipeline
 from subcritical.report import RunFacts, SignedLog
 from subcritical.sandbox import Rung, probe
 from subcritical.schema import Action, Finding, Measurement, Order, Receipt, Record, Severity
@@ -79,6 +82,7 @@ def run_system(
         raise InputError("name a loop file, or a run to go on with: `subcritical run LOOP` or `run --resume RUN`")
     loop = load_loop(loop_file)
     chosen = choose_rung(Rung(loop.settings.containment.minimum), allow_rung=allow_rung, exactly=rung)
+    gated = GatedAutonomy(loop) if loop.settings.autonomy is not None else None
     home = make_home()
     if directory is None:
         directory = RunDirectory.create(runs, Ids().run(clock))
@@ -94,12 +98,28 @@ def run_system(
             directory,
             options=options,
             clock=clock,
-            progress=progress,
-            beside=lambda pipeline: notary.watched(lambda why: pipeline.stand_still(f"the log is not signed: {why}")),
+            progress=lambda done: _progressed(done, progress, gated),
+            beside=lambda pipeline: _beside(pipeline, notary, gated),
         )
     finally:
         signed = notary.close()
     return conclude(directory, loop, result, chosen, signed, fail_on=fail_on)
+
+
+@contextlib.contextmanager
+def _beside(pipeline: Pipeline, notary: Notary, gated: GatedAutonomy | None) -> Iterator[None]:
+    """What is in force while the run goes on: the notary that signs it, and the gate that throttles it."""
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(notary.watched(lambda why: pipeline.stand_still(f"the log is not signed: {why}")))
+        if gated is not None:
+            stack.enter_context(gated.over(pipeline))
+        yield
+
+
+def _progressed(done: Progress, progress: Callable[[Progress], None], gated: GatedAutonomy | None) -> None:
+    if gated is not None:
+        gated.again()
+    progress(done)
 
 
 def choose_rung(minimum: Rung, *, allow_rung: Rung | None, exactly: Rung | None) -> Rung:

@@ -20,7 +20,6 @@ Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _NOT_BUILT = {
     "approvals": "approvals by named principals come with the full gateway",
     "proof": "policy proofs come with the full gateway",
-    "improvement_budget": "improvement budgets come with the takeoff measures",
 }
 
 
@@ -147,6 +146,24 @@ DEFAULT_TRIPWIRES = (
 )
 
 
+class Autonomy(_Part, frozen=True, kw_only=True):
+    """How much the loop may do between two reviews, by what a scaling gate allows (docs/how-to/gate.md).
+
+    `changes` says how many accepted self-changes between two reviews autonomy level 1, 2, ... of the gate is worth. The
+    level in force is the highest that is allowed and not above `level`; it can fall and never rises by itself.
+    """
+
+    gate: Name
+    evidence: Name
+    subject: Name
+    digest: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the subject")]
+    level: Count
+    changes: Annotated[tuple[Count, ...], msgspec.Meta(min_length=1, max_length=100)]
+    effective_compute: float | None = None
+    signers: Name | None = None
+    log: Name | None = None
+
+
 class LoopFile(_Part, frozen=True, kw_only=True):
     """The whole loop file."""
 
@@ -159,6 +176,7 @@ class LoopFile(_Part, frozen=True, kw_only=True):
     limits: Limits = Limits()
     containment: Containment = Containment()
     oversight: Oversight = Oversight()
+    autonomy: Autonomy | None = None
     tripwires: tuple[Tripwire, ...] = DEFAULT_TRIPWIRES
     detectors: dict[str, dict[str, Any]] = {}
 

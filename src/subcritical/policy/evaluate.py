@@ -160,7 +160,7 @@ def _approvals(gate: Gate, facts: Facts, level: Level) -> Iterator[str]:
         for one in facts.approvals
         if one.gate == gate.id
         and one.subject_digest == facts.subject.digest
-        and one.autonomy == level.autonomy
+        and one.autonomy >= level.autonomy
         and day(one.expires) >= today
     }
     if len(owners) < level.approvals:

@@ -54,7 +54,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Approval(msgspec.Struct, frozen=True, kw_only=True):
-    """A person's verified approval of one level for one subject by one gate, until a day."""
+    """A person's verified approval of a level, and of those below it, for one subject by one gate, until a day."""
 
     owner: str
     gate: str
