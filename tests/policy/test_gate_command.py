@@ -108,6 +108,20 @@ def test_a_gate_file_with_a_softened_rule_is_refused_with_its_line(place):
     assert "gate.yaml:" in result.output
 
 
+def test_prove_says_what_holds_and_fails_where_it_does_not(tmp_path):
+    pytest.importorskip("z3")
+    pytest.importorskip("cvc5")
+    runner = CliRunner()
+    assert runner.invoke(main, ["gate", "prove"]).exit_code == 0
+    policy = tmp_path / "p.cedar"
+    policy.write_text("permit (principal, action, resource);")
+    result = runner.invoke(main, ["gate", "prove", "--policy", str(policy), "--json"])
+    assert result.exit_code == 1
+    assert {one["verdict"] for one in json.loads(result.stdout)["invariants"]} == {"VIOLATED"}
+    policy.write_text("permit (")
+    assert runner.invoke(main, ["gate", "prove", "--policy", str(policy)]).exit_code == 2
+
+
 def test_explain_and_schema():
     runner = CliRunner()
     said = runner.invoke(main, ["gate", "explain", "anthropic-rsp"]).output

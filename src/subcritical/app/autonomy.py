@@ -10,11 +10,12 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from subcritical.app.gating import check
+from subcritical.app.gating import check, day_now
 from subcritical.errors import InputError, SubcriticalError
-from subcritical.loop.loopfile import Autonomy, Loop
+from subcritical.loop.loopfile import Loop
 from subcritical.pipeline import Pipeline
-from subcritical.policy import Decision, Outcome, Subject
+from subcritical.policy import Decision, Outcome, Subject, day
+from subcritical.policy.cedar import AutonomyRequest, permits
 from subcritical.schema import Message, Order
 
 SOURCE = "scaling gate"
@@ -38,7 +39,7 @@ class GatedAutonomy:
         self._loop, self._settings = loop, settings
         self._pipeline: Pipeline | None = None
         self.decision = self._decide()
-        self.level = _level(self.decision, settings)
+        self.level = self._level(self.decision)
         if self.decision.outcome is Outcome.HALT or not self.level:
             why = "; ".join(self.decision.reasons) or "no level is allowed"
             raise InputError(f"{loop.path}: autonomy: the gate {settings.gate} says {self.decision.outcome}: {why}")
@@ -46,7 +47,7 @@ class GatedAutonomy:
     def _decide(self) -> Decision:
         settings = self._settings
         gate = self._loop.resolve(settings.gate)
-        _, _, decision = check(
+        found, _, decision = check(
             str(gate) if gate.is_file() else settings.gate,
             autonomy=settings.level,
             evidence=self._loop.resolve(settings.evidence),
@@ -58,7 +59,29 @@ class GatedAutonomy:
             today=None,
             events=(),
         )
+        self._expires = day(found.expires).toordinal()
         return decision
+
+    def _level(self, decision: Decision) -> int:
+        """The highest level in reach that the policy permits by this verdict; 0 for none.
+
+        Levels ask for ever more, so what allows a level allows those below it.
+        """
+        settings = self._settings
+        allowed = decision.outcome is not Outcome.HALT and decision.highest_allowed > 0
+        for level in range(min(settings.level, len(settings.changes)), 0, -1):
+            request = AutonomyRequest(
+                autonomy=level,
+                digest=settings.digest,
+                day=day(day_now()).toordinal(),
+                verdict=str(Outcome.ALLOW) if allowed else str(decision.outcome),
+                verdict_autonomy=decision.highest_allowed,
+                verdict_subject=settings.digest,
+                verdict_expires=self._expires,
+            )
+            if permits(request):
+                return level
+        return 0
 
     def _path(self, name: str | None) -> Path | None:
         return None if name is None else self._loop.resolve(name)
@@ -85,7 +108,7 @@ class GatedAutonomy:
         if decision.outcome is Outcome.HALT:
             self._hold(f"the gate halts: {'; '.join(decision.reasons)}")
             return
-        level = _level(decision, self._settings)
+        level = self._level(decision)
         if level < self.level:
             self.decision, self.level = decision, level
             if level:
@@ -110,11 +133,3 @@ class GatedAutonomy:
             return
         pipeline.event(Message(source=SOURCE, text=why[:4000]), generation=0)
         pipeline.stand_still(f"{SOURCE}: {why}")
-
-
-def _level(decision: Decision, settings: Autonomy) -> int:
-    """The highest level allowed that is not above the one asked for and has its changes; 0 for none.
-
-    Levels ask for ever more, so what allows a level allows those below it.
-    """
-    return min(decision.highest_allowed, settings.level, len(settings.changes))

@@ -6,12 +6,23 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import numpy as np
 
-from subcritical.app.histories import read_run
+from subcritical.app.histories import read_run, read_table
 from subcritical.errors import InputError
-from subcritical.forecast import LoopForecast, Takeoff, TakeoffModel, forecast_loop, forecast_takeoff, preset
+from subcritical.forecast import (
+    LoopForecast,
+    ProcessForecast,
+    Takeoff,
+    TakeoffModel,
+    forecast_loop,
+    forecast_process,
+    forecast_takeoff,
+    preset,
+)
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.loop.yaml_source import read
+from subcritical.measures import History
 
 SUFFIXES = (".yaml", ".yml")
 
@@ -34,23 +45,49 @@ def takeoff(target: str | None, name: str | None, *, sims: int, seed: int) -> tu
     return model, forecast_takeoff(model, sims=sims, seed=seed)
 
 
-def loop_ahead(target: str, *, runs: Path, ahead: int, threshold: float | None) -> LoopForecast:
-    """The next rounds of a run, in its own units.
+def loop_ahead(
+    target: str, *, runs: Path, ahead: int, threshold: float | None, seed: int
+) -> LoopForecast | ProcessForecast:
+    """The next rounds of a run or of a table, in its own units.
+
+    Args:
+        target: A run, or a CSV file of one history: counts, or scores with cumulative `work` on the log2 scale.
+        runs: Where runs lie.
+        ahead: Rounds, or steps of work.
+        threshold: A rate whose crossing is asked for; counts only.
+        seed: Of the draws.
 
     Raises:
-        InputError: No such run, or it has no held-out counts.
+        InputError: No such run, several histories in one table, or nothing that a forecast can be made from.
     """
-    run = read_run(RunDirectory.find(target, runs))
-    if not run.history.counted:
-        raise InputError("the run's held-out scores are not counts; `subcritical measure` reads scores with errors")
-    sign = run.history.direction == "up"
-    pairs = [(float(p.successes or 0), float(p.n or 0)) for p in run.history.points]
+    path = Path(target)
+    if not path.is_file():
+        run = read_run(RunDirectory.find(target, runs))
+        return _of_counts(run.history, ahead, threshold, run.seconds_per_round)
+    histories = read_table(path, scale=None)
+    if len(histories) > 1:
+        raise InputError(f"{path}: {len(histories)} histories; a forecast is about one: give one system and metric")
+    (history,) = histories
+    if history.counted:
+        return _of_counts(history, ahead, threshold, None)
+    if any(point.work is None for point in history.points):
+        raise InputError(f"{path}: a forecast needs counts (n, successes), or cumulative `work` beside each score")
+    columns = msgspec.structs.replace(history, scale="log2").columns()
+    work = np.array([float(point.work or 0.0) for point in history.points])
+    return forecast_process(work, columns.y, ahead=ahead, seed=seed)
+
+
+def _of_counts(history: History, ahead: int, threshold: float | None, seconds_per_round: float | None) -> LoopForecast:
+    if not history.counted:
+        raise InputError("the held-out scores are not counts; `subcritical measure` reads scores with errors")
+    up = history.direction == "up"
+    pairs = [(float(p.successes or 0), float(p.n or 0)) for p in history.points]
     return forecast_loop(
-        [k if sign else n - k for k, n in pairs],
+        [k if up else n - k for k, n in pairs],
         [n for _, n in pairs],
         ahead=ahead,
         threshold=threshold,
-        seconds_per_round=run.seconds_per_round,
+        seconds_per_round=seconds_per_round,
     )
 
 
@@ -59,7 +96,7 @@ def is_parameters(target: str | None) -> bool:
     return target is not None and Path(target).suffix in SUFFIXES
 
 
-def as_data(found: Takeoff | LoopForecast) -> dict[str, Any]:
+def as_data(found: Takeoff | LoopForecast | ProcessForecast) -> dict[str, Any]:
     """For JSON."""
     data: dict[str, Any] = msgspec.to_builtins(found)
     return data

@@ -34,6 +34,7 @@ from subcritical.policy import (
     profile,
     profile_names,
 )
+from subcritical.policy.cedar import Invariant, prove_autonomy
 
 EVIDENCE = "urn:subcritical:gate-evidence:v1"
 SAFEGUARD = "urn:subcritical:safeguard:v1"
@@ -307,6 +308,15 @@ def decision_statement(gate: Gate, gate_digest: str, decision: Decision, subject
         **msgspec.to_builtins(decision),
     }
     return make_statement(DECISION, {subject.name: subject.digest}, predicate)
+
+
+def prove(policy: Path | None) -> tuple[Invariant, ...]:
+    """Prove the invariants of a policy file, or of the shipped policy.
+
+    Raises:
+        InputError: The policy does not fit its schema, or the solvers are not installed.
+    """
+    return prove_autonomy(None if policy is None else _text(policy))
 
 
 def schema() -> dict[str, Any]:

@@ -8,7 +8,8 @@ import click
 
 from subcritical.app.forecasting import as_data, is_parameters, loop_ahead, takeoff
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
-from subcritical.forecast import PRESETS, LoopForecast, Takeoff
+from subcritical.errors import InputError
+from subcritical.forecast import PRESETS, LoopForecast, ProcessForecast, Takeoff
 from subcritical.loop.run_directory import RUNS
 from subcritical.report.charts import draw_fan
 
@@ -16,7 +17,7 @@ _MIDDLE = 2
 
 
 @click.command(name="forecast")
-@click.argument("target", required=False, metavar="[RUN|PARAMS.yaml]")
+@click.argument("target", required=False, metavar="[RUN|SCORES.csv|PARAMS.yaml]")
 @click.option("--preset", "preset", type=click.Choice(list(PRESETS)), help="A published takeoff model.")
 @click.option("--sims", type=click.IntRange(1, 100_000_000), default=100_000, show_default=True)
 @click.option("--seed", type=int, default=1, show_default=True)
@@ -42,14 +43,21 @@ def forecast_command(
     A run's forecast speaks of that run alone: held-out logits, rounds, its own seconds. It is never turned into
     calendar years of AI progress.
 
+    SCORES.csv is a table as `measure` reads it: counts, or scores with cumulative work.
+
     \b
     Example: subcritical forecast --preset davidson-houlden-2025 --sims 1000000 --plot fan.svg
              subcritical forecast latest --threshold 0.9
     """
     if preset is None and target is not None and not is_parameters(target):
-        loop = loop_ahead(target, runs=runs, ahead=ahead, threshold=threshold)
-        show_json(as_data(loop)) if as_json else _loop_text(loop)
-        if plot is not None and loop.logits:
+        loop = loop_ahead(target, runs=runs, ahead=ahead, threshold=threshold, seed=seed)
+        if as_json:
+            show_json(as_data(loop))
+        elif isinstance(loop, ProcessForecast):
+            _process_text(loop)
+        else:
+            _loop_text(loop)
+        if plot is not None:
             say(f"chart: {_loop_chart(loop, plot)}")
         return
     _, found = takeoff(target, preset, sims=sims, seed=seed)
@@ -102,7 +110,21 @@ def _takeoff_chart(found: Takeoff, target: Path) -> Path:
     )
 
 
-def _loop_chart(loop: LoopForecast, target: Path) -> Path:
+def _process_text(found: ProcessForecast) -> None:
+    interval = f"[{found.r_low:.3f}, {found.r_high:.3f}]"
+    show(f"{found.points} points; r {found.r:.3f} doublings per doubling of work, 95 % {interval}")
+    show(f"  r is above 1 in {found.r_above_one:.1%} of the draws: there, efficiency fed back would speed itself up")
+    for index in sorted({0, len(found.work) // 2, len(found.work) - 1}):
+        row = [quantiles[index] for quantiles in found.doublings]
+        show(f"  at work {found.work[index]:.5g}: {row[_MIDDLE]:.3f} doublings, 90 % [{row[0]:.3f}, {row[-1]:.3f}]")
+
+
+def _loop_chart(loop: LoopForecast | ProcessForecast, target: Path) -> Path:
+    if isinstance(loop, ProcessForecast):
+        title, axes = "Efficiency of this loop, next steps of work", ("cumulative work", "log2 efficiency, doublings")
+        return draw_fan(target, loop.work, loop.doublings, loop.levels, title=title, labels=axes)
+    if not loop.logits:
+        raise InputError(f"nothing to draw: {loop.why}")
     return draw_fan(
         target,
         loop.ahead,

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from subcritical.app.gating import check, decision_statement, load_gate, schema
+from subcritical.app.gating import check, decision_statement, load_gate, prove, schema
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
 from subcritical.errors import InputError
 from subcritical.policy import Decision, Gate, Outcome, Subject, profile, profile_names
@@ -109,6 +109,32 @@ def init_command(target: Path, name: str) -> None:
     except OSError as error:
         raise InputError(f"{target}: {error.strerror}; name a file that can be written") from error
     say(f"{target}: {name}; next: subcritical gate explain {target}")
+
+
+@gate.command(name="prove")
+@click.option(
+    "--policy", type=click.Path(path_type=Path), metavar="FILE", help="A Cedar policy (default: the shipped)."
+)
+@as_json
+@errors_end_here
+def prove_command(policy: Path | None, as_json: bool) -> None:
+    r"""Prove of the policy that reads verdicts: no ALLOW, no autonomy. Two solvers must agree (extra `prove`).
+
+    Exit 0 only if every invariant is PROVED. A counterexample is replayed on the real engine.
+
+    \b
+    Example: subcritical gate prove --json
+    """
+    found = prove(policy)
+    if as_json:
+        show_json({"invariants": [msgspec.to_builtins(one) for one in found]})
+    else:
+        for one in found:
+            more = f"; {one.why}" if one.why else ""
+            show(f"{one.id}: {one.verdict} ({one.ms:.0f} ms{more})")
+            if one.counterexample is not None:
+                show(f"  allowed by the engine, too: {one.replayed}; {visible(str(one.counterexample), 500)}")
+    sys.exit(0 if all(one.verdict == "PROVED" for one in found) else 1)
 
 
 @gate.command(name="schema")

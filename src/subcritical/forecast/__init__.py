@@ -6,6 +6,7 @@ from subcritical.forecast.loops import BackTest, LoopForecast, forecast_loop
 from subcritical.forecast.model import PRESETS, Compression, Ramp, Range, TakeoffModel, preset
 from subcritical.forecast.ode import ode_doublings, substepped_doublings
 from subcritical.forecast.phases import phase_time
+from subcritical.forecast.process import ProcessForecast, forecast_process, simulate_process
 from subcritical.forecast.takeoff import Takeoff, forecast_takeoff
 
 __all__ = [
@@ -16,16 +17,19 @@ __all__ = [
     "Draws",
     "LoopForecast",
     "Outcome",
+    "ProcessForecast",
     "Ramp",
     "Range",
     "Takeoff",
     "TakeoffModel",
     "draw",
     "forecast_loop",
+    "forecast_process",
     "forecast_takeoff",
     "ode_doublings",
     "phase_time",
     "preset",
     "simulate",
+    "simulate_process",
     "substepped_doublings",
 ]

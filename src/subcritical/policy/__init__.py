@@ -1,6 +1,6 @@
 """Scaling gates: which evidence allows which autonomy. Pure: no clock, no disk; gates are data."""
 
-from subcritical.policy.check import check_gate
+from subcritical.policy.check import check_gate, day
 from subcritical.policy.evaluate import Decision, IndicatorResult, Outcome, Reading, ThresholdResult, decide
 from subcritical.policy.evidence import Approval, Evidence, Facts, Subject
 from subcritical.policy.gate import (
@@ -35,6 +35,7 @@ __all__ = [
     "Threshold",
     "ThresholdResult",
     "check_gate",
+    "day",
     "decide",
     "gate_schema",
     "profile",
