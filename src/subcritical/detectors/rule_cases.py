@@ -21,6 +21,8 @@ from subcritical.detectors._sigma import Rule, clauses, compile_rule
 from subcritical.errors import ConfigError
 from subcritical.schema import Event, ToolCall
 
+__all__ = ["Case", "RuleFile", "packaged_folder", "problems_of", "rule_files"]
+
 _FEWEST = 2
 
 
