@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import click
 
+from subcritical.app.judge import JudgeSettings, judge
 from subcritical.app.scanning import OUTPUTS, Found, Scan, fails, place_data, render, scan, summary
 from subcritical.app.triage import triage_outside
 from subcritical.cli.output import errors_end_here, say, show
@@ -26,6 +28,9 @@ _BROKEN_SHOWN = 5
 @click.option("--artifact", "artifacts", multiple=True, metavar="PATTERN=CLASS", help="What a path of a history is.")
 @click.option("--explained-by", "trailers", multiple=True, metavar="TRAILER", help="A commit trailer that explains.")
 @click.option("--rules", type=click.Path(path_type=Path), metavar="FOLDER", help="Content rules of your own, too.")
+@click.option("--judge", "judge_url", metavar="URL", help="Have an OpenAI-compatible endpoint regrade findings.")
+@click.option("--judge-model", metavar="NAME", help="The model to ask; its key is read from SUBCRITICAL_JUDGE_KEY.")
+@click.option("--judge-price", type=(float, float), metavar="IN OUT", help="Per million tokens, for the cost printed.")
 @click.option("--triage", "marks", type=click.Path(path_type=Path), metavar="FILE", help="Marks of `findings silence`.")
 @errors_end_here
 def scan_command(
@@ -37,6 +42,9 @@ def scan_command(
     trailers: tuple[str, ...],
     rules: Path | None,
     marks: Path | None,
+    judge_url: str | None,
+    judge_model: str | None,
+    judge_price: tuple[float, float] | None,
     as_json: bool,
 ) -> None:
     r"""Run the detectors on logs, traces and histories that are on disk already.
@@ -47,6 +55,8 @@ def scan_command(
     patterns = [pattern(text) for text in artifacts]
     triage = None if marks is None else triage_outside(marks, paths)
     result = scan(paths, input_format=input_format, artifacts=patterns, trailers=trailers, rules=rules)
+    if judge_url is not None:
+        result = _judged(result, judge_url, judge_model, judge_price)
     silenced = frozenset[str]() if triage is None else triage.silenced(found.id for found in result.findings)
     output = "json" if as_json else output
     line = summary(result, silenced=silenced)
@@ -57,6 +67,22 @@ def scan_command(
         show(render(result, output, Severity(fail_on)))
         say(line)
     sys.exit(fails(result, Severity(fail_on), silenced=silenced))
+
+
+def _judged(result: Scan, url: str, model: str | None, price: tuple[float, float] | None) -> Scan:
+    """Regrade, and say what it cost."""
+    if not model:
+        raise InputError("--judge needs --judge-model: which model is to be asked?")
+    settings = JudgeSettings(
+        url=url,
+        model=model,
+        key=os.environ.get("SUBCRITICAL_JUDGE_KEY", ""),
+        price_in=price[0] if price else None,
+        price_out=price[1] if price else None,
+    )
+    judgement = judge(result, settings)
+    say(judgement.summary())
+    return judgement.scan
 
 
 def pattern(text: str) -> tuple[str, Artifact]:
