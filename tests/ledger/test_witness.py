@@ -641,7 +641,9 @@ def test_planted_without_a_cut_slow_clients_keep_everybody_out(tmp_path):
 def test_the_command_prints_its_policy_lines_and_serves_until_it_is_told(tmp_path):
     logs = tmp_path / "logs.txt"
     logs.write_bytes(format_verifier_key(LOG.verifier_key) + b"\n")
-    code = "from subcritical.cli.witness import witness; witness()"
+    # Whoever runs the tests in the background may have SIGINT ignored, and children inherit that.
+    code = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    code += "from subcritical.cli.witness import witness; witness()"
     command = [
         sys.executable,
         "-c",
