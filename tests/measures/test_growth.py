@@ -14,6 +14,7 @@ from subcritical.measures import (
     level,
     oversight_ratio,
     returns,
+    speed_up,
     time_to_threshold,
     uplift,
     velocity,
@@ -77,6 +78,18 @@ def test_acceleration_names_its_p_value_and_its_break():
     assert found.low < 4 < found.high
     assert "sup-F" in found.why
     assert "p 0.00" in found.why
+
+
+def test_a_speed_up_says_when_it_could_first_have_been_said():
+    t = np.arange(60)
+    noise = np.random.default_rng(1).normal(0, 0.1, 60)
+    found = speed_up(scores(np.where(t < 30, 0.1 * t, 3 + 0.3 * (t - 30)) + noise), 30.0)
+    straight = speed_up(scores(0.1 * t + noise), 30.0)
+    assert found.estimate > 3.43
+    assert "first at" in found.why
+    assert "never above" in straight.why
+    assert speed_up(scores(0.1 * t + noise), 2.0).estimate is None
+    assert speed_up(scores(0.1 * t + noise), 1e9).estimate is None
 
 
 def test_returns_need_work_and_recover_it():

@@ -6,7 +6,7 @@ from jump_peers import CALIBRATED, as_shipped, mean_delay, pelt_refit
 from jump_study import DESIGN, OTHERS, glr_delay, glr_null, simulate
 
 from subcritical.errors import InputError
-from subcritical.stats import BettingSR, TrendSR, clopper_pearson, segments
+from subcritical.stats import BettingSR, GaussianTrendSR, TrendSR, clopper_pearson, segments
 
 MODES = ("repeats", "known", "series")
 
@@ -44,6 +44,25 @@ def test_e_detectors_wait_and_then_speak():
             TrendSR(**wrong)
     with pytest.raises(InputError):
         BettingSR(-0.1)
+
+
+def test_the_gaussian_form_does_what_the_binomial_one_does_and_has_no_unit():
+    rng = np.random.default_rng(3)
+    false = 0
+    late = []
+    for seed in range(40):
+        rng = np.random.default_rng(seed)
+        values = 0.05 * np.arange(120) + rng.normal(0, 0.2, 120)
+        plain, lifted = GaussianTrendSR(), GaussianTrendSR()
+        false += any(plain.after(float(v), 0.2).fires for v in values)
+        jumped = values + 0.8 * (np.arange(120) >= 80)
+        fired = [lifted.after(float(v) * 50 + 7, 10.0).fires for v in jumped]
+        late.append(next((i - 79 for i, f in enumerate(fired) if f and i >= 80), 40))
+    print(f"Gaussian e-SR: {false}/40 false in 120 rounds, mean delay at 4 standard errors {np.mean(late):.1f}")
+    assert false <= 4
+    assert np.mean(late) < 4
+    with pytest.raises(InputError):
+        GaussianTrendSR().after(1.0, 0.0)
 
 
 def test_segments_find_changes_and_no_drift():

@@ -25,7 +25,8 @@ class Jump(msgspec.Struct, frozen=True, kw_only=True):
     """A rise that was said at a time, and since when it is thought to hold.
 
     `statistic` is the likelihood ratio's (against `threshold`), or a p value (below `threshold`); `size` is in the
-    history's unit where it was estimated.
+    history's unit where it was estimated. `run_length` is about how many points pass until a false alarm; `delay` the
+    mean number of points until a jump of 0.6 logits at 100 items is said, where that was measured.
     """
 
     time: float
@@ -35,6 +36,8 @@ class Jump(msgspec.Struct, frozen=True, kw_only=True):
     threshold: float
     size: float | None
     method: str
+    run_length: float
+    delay: float | None
 
 
 def jumps(history: History, *, log_time: bool = False) -> tuple[Jump, ...]:
@@ -88,6 +91,8 @@ def _said(history: History, finding: Finding) -> Jump:
         threshold=THRESHOLD_PAIR,
         size=float(finding.facts["size"] or 0.0),
         method=_LIKELIHOOD,
+        run_length=float(finding.facts["run_length"] or 0.0),
+        delay=float(finding.facts["delay_at_0.6"] or 0.0),
     )
 
 
@@ -107,4 +112,6 @@ def _prediction(history: History, *, log_time: bool) -> Iterator[Jump]:
             threshold=ALPHA,
             size=None,
             method=_PREDICTION,
+            run_length=1 / ALPHA,
+            delay=None,
         )

@@ -23,6 +23,7 @@ from subcritical.measures import (
     level,
     oversight_ratio,
     returns,
+    speed_up,
     time_to_threshold,
     velocity,
 )
@@ -40,7 +41,13 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def measure(
-    target: str, *, runs: Path, scale: Scale | None, threshold: float | None, log_time: bool = False
+    target: str,
+    *,
+    runs: Path,
+    scale: Scale | None,
+    threshold: float | None,
+    log_time: bool = False,
+    since: float | None = None,
 ) -> tuple[Measured, ...]:
     """Measure a table of scores, or a run.
 
@@ -50,6 +57,7 @@ def measure(
         scale: The scale wanted, or None for logit of counts and raw of everything else.
         threshold: A score whose first crossing is asked for, in the table's own unit.
         log_time: Jumps are looked for over the logarithm of time.
+        since: A time since when a speed-up is looked for, with every point anew; None: not asked.
 
     Raises:
         InputError: The target or a row of it is unusable.
@@ -57,22 +65,24 @@ def measure(
     path = Path(target)
     if path.is_file():
         return tuple(
-            Measured(history=one, measures=tuple(_measures(one, threshold)), jumps=jumps(one, log_time=log_time))
+            Measured(history=one, measures=tuple(_measures(one, threshold, since)), jumps=jumps(one, log_time=log_time))
             for one in read_table(path, scale=scale)
         )
     run = read_run(RunDirectory.find(target, runs))
     history = msgspec.structs.replace(run.history, scale=scale)
-    found = (*_measures(history, threshold), *_of_run(run))
+    found = (*_measures(history, threshold, since), *_of_run(run))
     return (Measured(history=history, measures=found, jumps=jumps(history)),)
 
 
-def _measures(history: History, threshold: float | None) -> Iterator[Measurement]:
+def _measures(history: History, threshold: float | None, since: float | None) -> Iterator[Measurement]:
     yield level(history)
     yield velocity(history)
     yield average_velocity(history)
     yield doubling_time(history)
     yield average_doubling_time(history)
     yield acceleration(history, draws=DRAWS)
+    if since is not None:
+        yield speed_up(history, since)
     yield returns(history)
     if threshold is not None:
         yield time_to_threshold(history, _on_scale(history, threshold))

@@ -19,6 +19,9 @@ from subcritical.schema import Measurement, visible
 @click.argument("target", metavar="FILE|RUN")
 @click.option("--scale", type=click.Choice(["raw", "log2", "logit", "elo"]), help="Default: logit of counts, else raw.")
 @click.option("--threshold", type=float, help="Also: when is this score first reached?")
+@click.option(
+    "--since", type=float, metavar="TIME", help="Also: did it speed up after TIME? Every point looked at anew."
+)
 @click.option("--log-time", is_flag=True, help="Look for jumps over the logarithm of time.")
 @click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw it: .png, .svg or .html.")
 @click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True)
@@ -28,6 +31,7 @@ def measure_command(
     target: str,
     scale: Scale | None,
     threshold: float | None,
+    since: float | None,
     log_time: bool,
     plot: Path | None,
     runs: Path,
@@ -41,7 +45,7 @@ def measure_command(
     \b
     Example: subcritical measure horizons.csv --scale log2 --plot horizons.svg
     """
-    found = measure(target, runs=runs, scale=scale, threshold=threshold, log_time=log_time)
+    found = measure(target, runs=runs, scale=scale, threshold=threshold, log_time=log_time, since=since)
     if as_json:
         show_json(as_data(found))
     else:

@@ -37,6 +37,15 @@ DISPERSION_MAX = 4.0
 MISFIT_KEPT = 0.99
 SAME_JUMP = 3
 """Jumps that begin within so many rounds of the last one are the same jump."""
+EXPECTED: dict[str, float | int | str | bool | None] = {
+    "run_length": 12_000,
+    "delay_at_0.6": 2.8,
+    "within_5_rounds_at_0.6": 0.97,
+    "re_evaluated": "held-out or fresh scores only",
+}
+"""Said with every alarm: rounds to a false alarm on a straight trend, mean delay at a jump of 0.6 logits with 100 items,
+and how often it is found within five rounds; at the default threshold (tests/stats/jump_study.py, 3,000 histories)."""
+
 _LOOSE = TrendSettings(slope_sd=0.02, level_drift=1e-3, slope_drift=1e-6)
 
 
@@ -211,6 +220,7 @@ class ScoreJump(PerRun[JumpState, ScoreJumpSettings]):
                 "typical_steps": steps,
                 "baseline": jump.baseline,
                 "rounds": len(series.values),
+                **EXPECTED,
             },
         )
 

@@ -1,6 +1,6 @@
 """Events to numbers with intervals; one file per indicator. 'Cannot tell' is an answer, with its reason."""
 
-from subcritical.measures.acceleration import acceleration
+from subcritical.measures.acceleration import acceleration, speed_up
 from subcritical.measures.data_overlap import data_overlap
 from subcritical.measures.gain_ratio import gain_ratio
 from subcritical.measures.held_out_gain import held_out_gain, held_out_gain_p
@@ -35,6 +35,7 @@ __all__ = [
     "oversight_ratio",
     "returns",
     "selection_inflation",
+    "speed_up",
     "time_to_threshold",
     "uplift",
     "velocity",

@@ -2,7 +2,7 @@
 
 from subcritical.stats.acceleration import Hinge, hinge, sequential_hinge
 from subcritical.stats.anticipation import BURN_IN, Anticipation, anticipate
-from subcritical.stats.e_detectors import Alarm, BettingSR, TrendSR
+from subcritical.stats.e_detectors import Alarm, BettingSR, GaussianTrendSR, TrendSR
 from subcritical.stats.glr import (
     BASELINE,
     THRESHOLD_PAIR,
@@ -62,6 +62,7 @@ __all__ = [
     "Anticipation",
     "BettingSR",
     "Dispersion",
+    "GaussianTrendSR",
     "Hinge",
     "Interval",
     "Jump",

@@ -21,6 +21,7 @@ from subcritical.stats.trend import (
     trend_predict,
     trend_start,
     trend_step,
+    trend_step_gaussian,
 )
 
 FIRST = 8
@@ -30,6 +31,7 @@ RING = 40
 JUMP_SD = 0.7
 RUN_LENGTH = 1000.0
 EXPONENT_MAX = 300.0
+FIRST_ERROR = 0.2
 BETS = (0.25, 0.5, 1.0)
 _BET_TREND = TrendSettings(slope_sd=0.05, level_drift=1e-4, slope_drift=1e-7)
 _SR_TREND = TrendSettings(slope_sd=0.05, level_drift=2e-5, slope_drift=1e-6)
@@ -96,7 +98,7 @@ class TrendSR:
         """
         self._rounds += 1
         if self._null is None:
-            self._null = trend_start(successes, n, self._settings)
+            self._null = self._start(successes, n)
             return Alarm(-math.inf, self._threshold)
         null = self._step(self._null, successes, n)
         for jump in self._jumps:
@@ -108,6 +110,9 @@ class TrendSR:
         self._jumps[self._rounds % self._ring] = fresh
         self._null = null.state
         return Alarm(self._statistic() if self._rounds >= FIRST else -math.inf, self._threshold)
+
+    def _start(self, successes: float, n: float) -> TrendState:
+        return trend_start(successes, n, self._settings)
 
     def _step(self, state: TrendState, successes: float, n: float) -> TrendStep:
         return trend_step(state, successes, n, self._settings, dispersion=self._dispersion)
@@ -125,6 +130,27 @@ class TrendSR:
             if jump is not None and jump.state.level > level
         )
         return math.log(total) if total > 0 else -math.inf
+
+
+class GaussianTrendSR(TrendSR):
+    """The same for values with standard errors: `after(value, se)`.
+
+    The first standard error sets the unit: it counts as 0.2, about that of a rate of 100 items on the logit scale, so
+    that the variances and the jump's prior (3.5 standard errors) mean what they mean there. `dispersion` multiplies
+    every variance.
+    """
+
+    _unit = 0.0
+
+    def _start(self, value: float, se: float) -> TrendState:
+        if not (math.isfinite(value) and math.isfinite(se) and se > 0):
+            raise InputError(f"value {value} must be finite and its standard error {se} positive")
+        self._unit = FIRST_ERROR / se
+        return TrendState(value * self._unit, 0.0, FIRST_ERROR**2 * self._dispersion, 0.0, self._settings.slope_sd**2)
+
+    def _step(self, state: TrendState, value: float, se: float) -> TrendStep:
+        variance = (se * self._unit) ** 2 * self._dispersion
+        return trend_step_gaussian(state, value * self._unit, variance, self._settings)
 
 
 def _wider(state: TrendState, jump_sd: float) -> TrendState:

@@ -130,6 +130,36 @@ def trend_step(
     return TrendStep(after, log_predictive, innovation)
 
 
+def trend_step_gaussian(state: TrendState, value: float, variance: float, settings: TrendSettings) -> TrendStep:
+    """Predict one round and update on a value with Gaussian noise; exact.
+
+    Args:
+        state: After the round before.
+        value: Of this round, in the unit of the state.
+        variance: Of its noise, > 0.
+        settings: Prior variances, in the same unit.
+
+    Raises:
+        InputError: The value is not finite, or the variance not positive.
+
+    Source: Kalman 1960. Cost: O(1).
+    """
+    if not (math.isfinite(value) and variance > 0):
+        raise InputError(f"value {value} must be finite and its variance {variance} positive")
+    prior = trend_predict(state, settings)
+    total = prior.p00 + variance
+    gap = value - prior.level
+    gain = prior.p00 / total
+    after = TrendState(
+        prior.level + gain * gap,
+        prior.slope + prior.p01 / total * gap,
+        (1 - gain) * prior.p00,
+        (1 - gain) * prior.p01,
+        prior.p11 - prior.p01**2 / total,
+    )
+    return TrendStep(after, -0.5 * (math.log(total) + gap * gap / total), gap / math.sqrt(total))
+
+
 class Dispersion(msgspec.Struct, frozen=True):
     """Running estimate of overdispersion from squared innovations; biased low by its cap."""
 
