@@ -15,7 +15,7 @@ from subcritical.schema import Approval, Event, Message, Order, Receipt
 
 CLIMBS = """\
 ask(op="hello")
-for number in range(1, 20):
+for number in range(1, 14):
     threshold(number * 2)
     print(ask(op="propose"))
 ask(op="done")
