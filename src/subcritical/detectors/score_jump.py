@@ -44,7 +44,8 @@ EXPECTED: dict[str, float | int | str | bool | None] = {
     "re_evaluated": "held-out or fresh scores only",
 }
 """Said with every alarm: rounds to a false alarm on a straight trend, mean delay at a jump of 0.6 logits with 100
-items, and how often it is found within five rounds; at the default threshold (tests/stats/jump_study.py, 3,000 histories)."""
+items, and how often it is found within five rounds. At the default threshold, 3,000 histories of
+tests/stats/jump_study.py."""
 
 _LOOSE = TrendSettings(slope_sd=0.02, level_drift=1e-3, slope_drift=1e-6)
 
