@@ -6,11 +6,10 @@ so that delays compare with detectors that see no repeats. 200 rounds, the jump 
 
 import numpy as np
 
-from subcritical.stats import glr_last
+from subcritical.stats import glr_last, pooled_dispersion
 
 ROUNDS, JUMP_AT, CENSOR = 200, 100, 60
 REPEATS = 3
-MARGIN = 0.5
 DESIGN = ("constant", "drift", "plateau", "unequal_n", "overdispersed")
 OTHERS = ("slope_break", "periodic", "heavy_tailed")
 
@@ -56,17 +55,13 @@ def simulate(kind, runs, seed, jump=0.0):
 
 
 def phi_of_repeats(successes, items):
-    """Running Pearson estimate from the repeats within rounds so far plus half its standard error, at least 1.
-
-    The half makes up for what it is cut at: without overdispersion the estimate can only stray upwards.
-    """
+    """What the product makes of the repeats within rounds so far, shape (runs, rounds)."""
     pooled = successes.mean(axis=0) / items
     spread = np.maximum(items * pooled * (1 - pooled), 1e-9)
     chi = ((successes - items * pooled) ** 2 / spread).sum(axis=0)
     rounds = np.arange(1, ROUNDS + 1)
     freedom = REPEATS - 1
-    free = freedom * rounds
-    return np.maximum(1.0, np.cumsum(chi, axis=1) / free * (1 + MARGIN * np.sqrt(2 / free)))
+    return np.vectorize(pooled_dispersion)(np.cumsum(chi, axis=1), freedom * rounds)
 
 
 def phi_of_series(successes, items):

@@ -11,6 +11,7 @@ from subcritical.stats import (
     TrendSettings,
     logistic,
     pearson_dispersion,
+    pooled_dispersion,
     trend_predict,
     trend_start,
     trend_step,
@@ -87,3 +88,15 @@ def test_extremes_do_not_break_it():
         trend_step(state, 1, 3, SETTINGS, dispersion=0.5)
     with pytest.raises(InputError):
         pearson_dispersion([1], [2])
+
+
+def test_pooled_dispersion_is_about_the_true_one_and_never_below_one():
+    rng = np.random.default_rng(1)
+    free = 200
+    for phi in (1.0, 2.0, 4.0):
+        found = np.mean([pooled_dispersion(float(phi * rng.chisquare(free)), free) for _ in range(200)])
+        assert phi <= found <= phi * 1.15
+    assert pooled_dispersion(0.0, 50) == 1.0
+    assert pooled_dispersion(0.0, 0) == 1.0
+    with pytest.raises(InputError):
+        pooled_dispersion(-1.0, 3)

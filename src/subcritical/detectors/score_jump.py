@@ -24,6 +24,7 @@ from subcritical.stats import (
     jump_pair,
     line_dispersion,
     logistic,
+    pooled_dispersion,
     trend_start,
     trend_step,
 )
@@ -197,9 +198,8 @@ class ScoreJump(PerRun[JumpState, ScoreJumpSettings]):
             # Absorbed jumps leave the past straighter than it was: remember how far it strayed.
             series.misfit = max(series.misfit * MISFIT_KEPT, line_dispersion(values, noise))
             return max(self.settings.dispersion, series.misfit)
-        # All versions that were repeated, pooled: unbiased, and one quiet version does not erase what others showed.
-        repeated = series.repeats_chi / series.repeats_free if series.repeats_free else 1.0
-        phi = max(series.running.value, repeated)
+        # All versions that were repeated: one quiet version does not erase what others showed.
+        phi = max(series.running.value, pooled_dispersion(series.repeats_chi, series.repeats_free))
         return max(self.settings.dispersion, min(phi, DISPERSION_MAX))
 
     def _said(

@@ -11,6 +11,8 @@ from subcritical.errors import InputError
 NEWTON_STEPS = 4
 DISPERSION_MEMORY = 100
 DISPERSION_CAP = 9.0
+MARGIN = 0.5
+"""Standard errors added to a pooled dispersion."""
 
 
 class TrendSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -175,6 +177,26 @@ class Dispersion(msgspec.Struct, frozen=True):
     def value(self) -> float:
         """At least 1."""
         return max(1.0, self.total / self.count) if self.count > 0 else 1.0
+
+
+def pooled_dispersion(chi: float, free: int) -> float:
+    """Overdispersion from Pearson's statistic pooled over versions that were evaluated more than once.
+
+    Args:
+        chi: Sum over versions of (successes - n p)^2 / (n p (1 - p)) of each repeat, p the version's own rate.
+        free: Sum over versions of (repeats - 1), >= 0.
+
+    Returns:
+        The estimate plus half its standard error, at least 1; 1.0 without repeats. The half makes up for the cut:
+        without overdispersion the estimate can only stray upwards, so a threshold calibrated there would be too low
+        elsewhere (docs/measures/jumps.md).
+
+    Raises:
+        InputError: A value is negative.
+    """
+    if chi < 0 or free < 0:
+        raise InputError(f"chi-square {chi} and degrees of freedom {free} must not be negative")
+    return max(1.0, chi / free * (1 + MARGIN * math.sqrt(2 / free))) if free else 1.0
 
 
 def pearson_dispersion(successes: list[float], n: list[float]) -> float:
