@@ -19,7 +19,7 @@ STARTS_MAX = 10_000
 Method = Literal["fieller", "bootstrap"]
 _METHODS = {
     "fieller": "ratio of mean gains from paired starts, Fieller 1954",
-    "bootstrap": "ratio of mean gains from paired starts, percentile bootstrap over starts",
+    "bootstrap": "ratio of mean gains from paired starts, expanded percentile bootstrap over starts",
 }
 
 

@@ -95,7 +95,10 @@ def fieller_ratio(numerator: Sequence[float], denominator: Sequence[float], *, l
 def bootstrap_ratio(
     numerator: Sequence[float], denominator: Sequence[float], *, level: float = 0.95, draws: int = 4000, seed: int = 1
 ) -> Interval | None:
-    """Percentile bootstrap over pairs of mean(numerator)/mean(denominator).
+    """Expanded percentile bootstrap over pairs of mean(numerator)/mean(denominator).
+
+    Plain percentiles of n resampled pairs are too narrow by about the root of (n - 1)/n and by z instead of t; the
+    tails are taken further out by both (Hesterberg 2015).
 
     Args:
         numerator: n >= 3 values.
@@ -111,7 +114,8 @@ def bootstrap_ratio(
     Raises:
         InputError: Fewer than 3 pairs, unequal lengths, non-finite values or draws out of range.
 
-    Source: Efron 1979. With few pairs it covers less than `level`: 85 to 92 % at n = 6 for 95 %.
+    Source: Efron 1979; Hesterberg 2015, The American Statistician 69:371, section 5.2. Measured coverage of 95 %
+    at n = 8: docs/measures/k.md.
     """
     top, bottom = _pairs(numerator, denominator)
     if top.size < 3:  # noqa: PLR2004
@@ -125,6 +129,7 @@ def bootstrap_ratio(
     if degenerate >= 0.5:  # noqa: PLR2004
         return None
     ratios = np.where(bottoms > 0.0, tops / np.where(bottoms > 0.0, bottoms, 1.0), math.inf)
-    tail = (1 - level) / 2
+    t = float(special.stdtrit(top.size - 1, 0.5 + level / 2))
+    tail = float(special.ndtr(-t * math.sqrt(top.size / (top.size - 1))))
     low, high = (float(v) for v in np.quantile(ratios, [tail, 1 - tail], method="closest_observation"))
     return Interval(low if math.isfinite(low) else None, high if math.isfinite(high) else None)
