@@ -34,6 +34,7 @@ def test_every_command_has_help_and_takes_json_where_it_answers():
         "bench",
         "findings",
         "gate",
+        "policy",
     }  # groups, and a server
     for name, command in main.commands.items():
         assert command.help, name

@@ -135,3 +135,17 @@ def test_roll_back_only_to_what_was_accepted(tmp_path):
 def test_binary_and_huge_files_have_no_diff(tmp_path):
     reviewed = review(gateway(tmp_path), {**SEED, "solution.py": b"\xff\xfe" * 10, "prompts/a": b"y" * 300_000})
     assert [c.diff for c in reviewed.proposal.changes] == ["", ""]
+
+
+@pytest.mark.parametrize("artifact", list(Artifact))
+def test_a_guest_alone_may_change_only_what_the_policy_calls_ordinary(tmp_path, artifact):
+    ordinary = {"code", "data_selection", "hyperparameter", "memory", "prompt", "tool"}
+    for enforce in (True, False):
+        gateway = Gateway(
+            Store(tmp_path / str(enforce)),
+            rules=[PathRule("thing", artifact)] if artifact is not Artifact.UNLISTED else [],
+            guard=Guard(enforce=enforce),
+        )
+        gateway.seed({"thing": b"one"})
+        reviewed = gateway.review({"thing": b"two"}, proposal="p-1", requester="guest")
+        assert reviewed.allowed is (artifact in ordinary or not enforce)

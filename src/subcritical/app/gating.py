@@ -101,7 +101,7 @@ def read_signers(path: Path) -> tuple[Signer, ...]:
         InputError: With file and line.
     """
     found = []
-    for number, line in enumerate(_text(path).splitlines(), 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         words = line.split("#", 1)[0].split()
         if not words:
             continue
@@ -256,7 +256,12 @@ def _bytes(path: Path) -> bytes:
     return data
 
 
-def _text(path: Path) -> str:
+def read_text(path: Path) -> str:
+    """The text of a small file that somebody named.
+
+    Raises:
+        InputError: It cannot be read, is larger than the limit, or not UTF-8.
+    """
     try:
         return _bytes(path).decode("utf-8")
     except UnicodeDecodeError as error:
@@ -316,7 +321,7 @@ def prove(policy: Path | None) -> tuple[Invariant, ...]:
     Raises:
         InputError: The policy does not fit its schema, or the solvers are not installed.
     """
-    return prove_autonomy(None if policy is None else _text(policy))
+    return prove_autonomy(None if policy is None else read_text(policy))
 
 
 def schema() -> dict[str, Any]:

@@ -10,6 +10,7 @@ import msgspec
 
 from subcritical.app.gating import check, decision_statement, load_gate, prove, schema
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
+from subcritical.cli.proofs import show_proofs
 from subcritical.errors import InputError
 from subcritical.policy import Decision, Gate, Outcome, Subject, profile, profile_names
 from subcritical.schema import visible
@@ -126,15 +127,7 @@ def prove_command(policy: Path | None, as_json: bool) -> None:
     Example: subcritical gate prove --json
     """
     found = prove(policy)
-    if as_json:
-        show_json({"invariants": [msgspec.to_builtins(one) for one in found]})
-    else:
-        for one in found:
-            more = f"; {one.why}" if one.why else ""
-            show(f"{one.id}: {one.verdict} ({one.ms:.0f} ms{more})")
-            if one.counterexample is not None:
-                show(f"  allowed by the engine, too: {one.replayed}; {visible(str(one.counterexample), 500)}")
-    sys.exit(0 if all(one.verdict == "PROVED" for one in found) else 1)
+    show_proofs(found, as_json)
 
 
 @gate.command(name="schema")

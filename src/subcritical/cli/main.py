@@ -16,6 +16,7 @@ from subcritical.cli.gate import gate
 from subcritical.cli.ledger import ledger
 from subcritical.cli.measure import measure_command
 from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
+from subcritical.cli.policy import policy
 from subcritical.cli.rules import rules
 from subcritical.cli.run import run
 from subcritical.cli.sandbox import sandbox
@@ -58,6 +59,7 @@ for command in (
     measure_command,
     forecast_command,
     gate,
+    policy,
     rules,
     bench,
     experiment,

@@ -11,6 +11,7 @@ from subcritical.errors import GatewayError
 from subcritical.gateway import _apply
 from subcritical.gateway.classify import PathRule, classify, matches
 from subcritical.gateway.store import Head, Store
+from subcritical.policy.cedar import ChangeRequest, decide_change
 from subcritical.schema import PROTECTED, Artifact, FileChange, Proposal
 
 _MAX_DIFF = 20_000
@@ -156,6 +157,10 @@ class Gateway:
                 reasons.append(f"{change.path}: {change.artifact} is protected; no guest may change it")
             elif change.artifact is Artifact.UNLISTED:
                 reasons.append(f"{change.path}: no artifact rule names this path")
+            elif not decide_change(ChangeRequest(by="Agent", artifact=change.artifact)).allowed:
+                reasons.append(
+                    f"{change.path}: {change.artifact} needs approvals, and a guest has none; change it yourself"
+                )
         return tuple(reasons)
 
 

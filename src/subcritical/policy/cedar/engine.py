@@ -1,74 +1,92 @@
-"""Asks the Cedar engine whether a verdict permits an autonomy level."""
+"""Cedar policies, parsed once and decided by the Cedar engine."""
 
 from __future__ import annotations
 
-import functools
+import json
 from importlib import resources
+from typing import Any
 
 import cedarpy
 import msgspec
 
 from subcritical.errors import InputError
 
-SUPERVISOR, SYSTEM = 'Supervisor::"supervisor"', "System"
+Scalar = str | int | bool
 
 
-class AutonomyRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything the policy may look at. Days are counted from year 1."""
+class Request(msgspec.Struct, frozen=True, kw_only=True):
+    """One question to a policy.
 
-    autonomy: int
-    digest: str
-    day: int
-    verdict: str
-    verdict_autonomy: int
-    verdict_subject: str
-    verdict_expires: int
+    Attributes:
+        principal, resource: Their types.
+        action: Its name.
+        values: Every attribute of the principal and the resource and every field of the context, by its path, such as
+            `context.approvals`.
+    """
 
-
-def autonomy_policy() -> str:
-    """The shipped policy."""
-    return _text("autonomy.cedar")
-
-
-def schema() -> str:
-    """The schema of its requests."""
-    return _text("autonomy.schema.json")
+    principal: str
+    action: str
+    resource: str
+    values: dict[str, Scalar]
 
 
-def permits(request: AutonomyRequest, policy: str | None = None) -> bool:
-    """Whether the policy allows a request; an error of the engine denies.
+class Answer(msgspec.Struct, frozen=True):
+    """What the engine said, by which rules (their `@id`, else their place), and where rules erred."""
+
+    allowed: bool
+    rules: tuple[str, ...]
+    errors: tuple[str, ...]
+
+
+class CedarPolicy:
+    """A policy that passed strict validation against its schema.
 
     Args:
-        request: Any.
-        policy: Cedar text; the shipped one by default.
+        text: Cedar.
+        schema: Cedar schema in JSON.
 
     Raises:
         InputError: The policy does not fit the schema: it could err, and Cedar skips a rule that errs.
     """
-    rules, where = _ready(policy or autonomy_policy())
-    entity = {"uid": {"__entity": {"type": SYSTEM, "id": "system"}}, "attrs": {"digest": request.digest}, "parents": []}
-    context = {name: getattr(request, name) for name in AutonomyRequest.__struct_fields__ if name != "digest"}
-    asked = {"principal": SUPERVISOR, "action": 'Action::"run_at_autonomy"', "resource": f'{SYSTEM}::"system"'}
-    result = cedarpy.is_authorized({**asked, "context": context}, rules, [entity], where)
-    return bool(result.allowed) and not result.diagnostics.errors
+
+    def __init__(self, text: str, schema: str) -> None:
+        """Validate and parse."""
+        try:
+            found = cedarpy.validate_policies(text, schema)
+            if not found.validation_passed:
+                problems = "; ".join(str(error) for error in getattr(found, "errors", []))
+                raise InputError(f"policy: it does not fit its schema: {problems[:500]}")
+            self.parsed: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))
+            self._rules = cedarpy.PolicySet.from_str(text)
+            self._schema = cedarpy.Schema.from_json_str(schema)
+        except ValueError as error:
+            raise InputError(f"policy: {str(error)[:500]}") from error
+        self.schema: dict[str, Any] = json.loads(schema)[""]
+        static = self.parsed["staticPolicies"]
+        self._names = {key: (rule.get("annotations") or {}).get("id", key) for key, rule in static.items()}
+
+    def decide(self, request: Request) -> Answer:
+        """Ask the engine. An error in any rule denies."""
+        parts: dict[str, dict[str, Scalar]] = {"principal": {}, "resource": {}, "context": {}}
+        for path, value in request.values.items():
+            owner, _, name = path.partition(".")
+            parts[owner][name] = value
+        asked = {
+            "principal": f'{request.principal}::"principal"',
+            "action": f'Action::"{request.action}"',
+            "resource": f'{request.resource}::"resource"',
+            "context": parts["context"],
+        }
+        entities = [
+            {"uid": {"__entity": {"type": kind, "id": part}}, "attrs": parts[part], "parents": []}
+            for part, kind in (("principal", request.principal), ("resource", request.resource))
+        ]
+        result = cedarpy.is_authorized(asked, self._rules, entities, self._schema)
+        errors = tuple(str(error) for error in result.diagnostics.errors)
+        rules = tuple(sorted(self._names.get(key, key) for key in result.diagnostics.reasons))
+        return Answer(bool(result.allowed) and not errors, rules, errors)
 
 
-def check_policy(policy: str) -> None:
-    """Raise InputError unless the policy passes Cedar's strict validation against the schema."""
-    _ready(policy)
-
-
-@functools.lru_cache(maxsize=8)
-def _ready(policy: str) -> tuple[cedarpy.PolicySet, cedarpy.Schema]:
-    try:
-        result = cedarpy.validate_policies(policy, schema())
-        problems = [str(error) for error in getattr(result, "errors", [])]
-        if not result.validation_passed:
-            raise InputError(f"policy: it does not fit its schema: {'; '.join(problems)[:500]}")
-        return cedarpy.PolicySet.from_str(policy), cedarpy.Schema.from_json_str(schema())
-    except ValueError as error:
-        raise InputError(f"policy: {str(error)[:500]}") from error
-
-
-def _text(name: str) -> str:
+def shipped(name: str) -> str:
+    """The text of a policy or schema that comes with the product."""
     return (resources.files(__package__) / name).read_text(encoding="utf-8")

@@ -1,220 +1,133 @@
-"""Proves of a policy, for every request of its schema: what it allows, a gate's ALLOW covers.
+"""Proves claims about a Cedar policy, for every request of its schema.
 
-The fragment that is encoded: comparisons, equality, and/or/not and literals over the required attributes of the
-schema. Those cannot err, so Cedar's skipping of a rule that errs does not arise; strict validation comes first.
-Anything else is UNKNOWN, and UNKNOWN is not PROVED. Two solvers must agree. A counterexample is replayed on the
-real engine. What is *not* proved: that everything which grants autonomy asks this policy, and that the facts are true.
+Two solvers must agree. What cannot be encoded is UNKNOWN, and UNKNOWN is not PROVED; a claim about requests of which
+the policy allows none is UNKNOWN, too. A counterexample is replayed on the real engine. What is *not* proved: that
+everything which grants a right asks this policy, and that the facts in a request are true.
 """
 
 from __future__ import annotations
 
-import importlib
-import json
 import time
-from collections.abc import Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Literal
 
-import cedarpy
 import msgspec
 
-from subcritical.errors import InputError
-from subcritical.policy.cedar.engine import AutonomyRequest, autonomy_policy, check_policy, permits
+from subcritical.policy.cedar.encode import Environment, UnsupportedError, allow, environments
+from subcritical.policy.cedar.engine import CedarPolicy, Request
+from subcritical.policy.cedar.solvers import Solved, solve
 
 Verdict = Literal["PROVED", "VIOLATED", "UNKNOWN"]
-TEXTS = ("digest", "verdict", "verdict_subject")
-NUMBERS = ("autonomy", "day", "verdict_autonomy", "verdict_expires")
-INVARIANTS = {
-    "verdict-allows": '(= verdict "ALLOW")',
-    "level-covered": "(<= autonomy verdict_autonomy)",
-    "same-bytes": "(= verdict_subject digest)",
-    "not-expired": "(<= day verdict_expires)",
-}
-"""What must hold of every allowed request, in SMT-LIB."""
 
-_LONG = 2**63
-_TIMEOUT_MS = 20_000
-_COMPARED = {"==": "=", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+
+class Claim(msgspec.Struct, frozen=True):
+    """What must hold of every allowed request that it is about.
+
+    Attributes:
+        id: Name.
+        holds: SMT-LIB over paths such as `context.approvals`.
+        about: SMT-LIB; requests that it does not hold of are not meant.
+        principals, actions: Types and names that are meant; all where empty.
+        always: Turned round: every request that is meant must be allowed.
+    """
+
+    id: str
+    holds: str
+    about: str = "true"
+    principals: tuple[str, ...] = ()
+    actions: tuple[str, ...] = ()
+    always: bool = False
+
+    def means(self, where: Environment) -> bool:
+        """Whether it speaks of an environment at all."""
+        return where.principal in (self.principals or (where.principal,)) and where.action in (
+            self.actions or (where.action,)
+        )
 
 
 class Invariant(msgspec.Struct, frozen=True, kw_only=True):
-    """One invariant's outcome; `why` says what was not understood, or that the policy allows nothing at all."""
+    """One claim's outcome.
+
+    Attributes:
+        solver_agreement: Whether both solvers gave the same answer to every question.
+        counterexample: A request on which the claim fails.
+        replayed: Whether the real engine decides that request as the encoding said.
+        why: What was not understood, or where the policy allows nothing.
+    """
 
     id: str
     verdict: Verdict
     solver_agreement: bool
-    counterexample: AutonomyRequest | None
-    replayed: bool | None
-    ms: float
+    counterexample: Request | None = None
+    replayed: bool | None = None
+    ms: float = 0.0
     why: str = ""
 
 
-class _UnsupportedError(Exception):
-    """Something outside the fragment."""
-
-
-def prove_autonomy(policy: str | None = None) -> tuple[Invariant, ...]:
-    """Prove or refute every invariant of a policy.
-
-    Args:
-        policy: Cedar text; the shipped one by default.
+def prove(policy: CedarPolicy, claims: Sequence[Claim]) -> tuple[Invariant, ...]:
+    """Prove or refute every claim.
 
     Raises:
-        InputError: The policy fails strict validation, or no solver is installed (extra `prove`).
+        InputError: A solver is not installed (extra `prove`).
     """
-    text = policy or autonomy_policy()
-    check_policy(text)
-    z3, cvc5 = _solver("z3"), _solver("cvc5")
     try:
-        allow = _policy(json.loads(cedarpy.policies_to_json_str(text)))
-    except (_UnsupportedError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        return tuple(_unknown(name, f"outside the fragment: {error}") for name in INVARIANTS)
-    if _check(z3, cvc5, _problem(allow, "true"))[0] != ("sat", "sat"):
-        return tuple(_unknown(name, "the policy allows nothing: a proof would say nothing") for name in INVARIANTS)
-    return tuple(_one(name, wanted, allow, z3, cvc5, text) for name, wanted in INVARIANTS.items())
+        formulas = [(where, allow(policy.parsed, where)) for where in environments(policy.schema)]
+    except (UnsupportedError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        return tuple(_unknown(claim.id, f"outside the fragment: {error}") for claim in claims)
+    return tuple(_one(policy, claim, formulas) for claim in claims)
 
 
-def _solver(name: str) -> Any:
+def no_looser(new: CedarPolicy, old: CedarPolicy) -> Invariant:
+    """Prove or refute that a policy allows nothing that an earlier one of the same schema denied."""
+    name, start = "no-looser", time.perf_counter()
     try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise InputError(f"proofs need {name}; `pip install 'subcritical[prove]'`") from error
+        asked = [
+            (solve(where, allow(new.parsed, where), f"(not {allow(old.parsed, where)})"), True)
+            for where in environments(new.schema)
+        ]
+    except (UnsupportedError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        return _unknown(name, f"outside the fragment: {error}")
+    return _verdict(name, new, asked, start)
+
+
+def _one(policy: CedarPolicy, claim: Claim, formulas: Sequence[tuple[Environment, str]]) -> Invariant:
+    start = time.perf_counter()
+    meant = [(where, formula) for where, formula in formulas if claim.means(where)]
+    possible = [(where, "true" if claim.always else formula) for where, formula in meant]
+    if not any(solve(where, formula, claim.about).answer == "sat" for where, formula in possible):
+        return _unknown(
+            claim.id, "the policy allows nothing that this is about, or no solver can tell: a proof would say nothing"
+        )
+    return _verdict(claim.id, policy, list(_asked(claim, meant)), start)
+
+
+def _asked(claim: Claim, meant: Sequence[tuple[Environment, str]]) -> Iterator[tuple[Solved, bool]]:
+    for where, formula in meant:
+        if claim.always:
+            yield solve(where, f"(not {formula})", claim.about, claim.holds), False
+        else:
+            yield solve(where, formula, claim.about, f"(not {claim.holds})"), True
+
+
+def _verdict(name: str, policy: CedarPolicy, asked: Sequence[tuple[Solved, bool]], start: float) -> Invariant:
+    """One violation is enough; PROVED needs both solvers in every environment."""
+    taken = (time.perf_counter() - start) * 1000
+    agree = all(solved.answer != "unknown" for solved, _ in asked)
+    for solved, allowed in asked:
+        if solved.answer == "sat" and solved.example is not None:
+            return Invariant(
+                id=name,
+                verdict="VIOLATED",
+                solver_agreement=agree,
+                counterexample=solved.example,
+                replayed=policy.decide(solved.example).allowed is allowed,
+                ms=taken,
+            )
+    if agree:
+        return Invariant(id=name, verdict="PROVED", solver_agreement=True, ms=taken)
+    odd = next(solved for solved, _ in asked if solved.answer == "unknown")
+    return _unknown(name, f"z3 says {odd.z3}, cvc5 says {odd.cvc5}")
 
 
 def _unknown(name: str, why: str) -> Invariant:
-    return Invariant(
-        id=name, verdict="UNKNOWN", solver_agreement=False, counterexample=None, replayed=None, ms=0.0, why=why
-    )
-
-
-def _one(name: str, wanted: str, allow: str, z3: Any, cvc5: Any, policy: str) -> Invariant:
-    start = time.perf_counter()
-    answers, found = _check(z3, cvc5, _problem(allow, f"(not {wanted})"))
-    taken = (time.perf_counter() - start) * 1000
-    agree = answers[0] == answers[1] and answers[0] in ("sat", "unsat")
-    if agree and answers[0] == "unsat":
-        verdict: Verdict = "PROVED"
-    else:
-        verdict = "VIOLATED" if agree else "UNKNOWN"
-    replayed = permits(found, policy) if verdict == "VIOLATED" and found is not None else None
-    return Invariant(
-        id=name,
-        verdict=verdict,
-        solver_agreement=agree,
-        counterexample=found if verdict == "VIOLATED" else None,
-        replayed=replayed,
-        ms=taken,
-        why="" if agree else f"z3 says {answers[0]}, cvc5 says {answers[1]}",
-    )
-
-
-def _problem(allow: str, also: str) -> str:
-    lines = ["(set-logic ALL)"]
-    lines += [f"(declare-const {name} String)" for name in TEXTS]
-    for name in NUMBERS:
-        lines += [f"(declare-const {name} Int)", f"(assert (and (<= (- {_LONG}) {name}) (< {name} {_LONG})))"]
-    return "\n".join([*lines, f"(assert {allow})", f"(assert {also})"]) + "\n"
-
-
-def _check(z3: Any, cvc5: Any, problem: str) -> tuple[tuple[str, str], AutonomyRequest | None]:
-    """Both solvers' answers, and z3's model where there is one."""
-    solver = z3.Solver()
-    solver.set("timeout", _TIMEOUT_MS)
-    solver.from_string(problem)
-    first = str(solver.check())
-    found = _request(solver.model()) if first == "sat" else None
-    return (first, _ask_cvc5(cvc5, problem)), found
-
-
-def _ask_cvc5(cvc5: Any, problem: str) -> str:
-    solver = cvc5.Solver()
-    solver.setOption("tlimit-per", str(_TIMEOUT_MS))
-    parser = cvc5.InputParser(solver)
-    parser.setStringInput(cvc5.InputLanguage.SMT_LIB_2_6, problem + "(check-sat)\n", "policy")
-    answer, symbols = "unknown", parser.getSymbolManager()
-    while True:
-        command = parser.nextCommand()
-        if command.isNull():
-            return answer
-        answer = (command.invoke(solver, symbols) or answer).strip() or answer
-
-
-def _request(model: Any) -> AutonomyRequest:
-    values: dict[str, Any] = dict.fromkeys(TEXTS, "") | dict.fromkeys(NUMBERS, 0)
-    for name in model.decls():
-        value = model[name]
-        values[name.name()] = value.as_long() if name.name() in NUMBERS else value.as_string()
-    return AutonomyRequest(**values)
-
-
-def _policy(parsed: dict[str, Any]) -> str:
-    """Allow: some permit holds and no forbid does."""
-    if parsed.get("templates") or parsed.get("templateLinks"):
-        raise _UnsupportedError("templates")
-    effects: dict[str, list[str]] = {"permit": [], "forbid": []}
-    for rule in parsed["staticPolicies"].values():
-        effects[rule["effect"]].append(_rule(rule))
-    return f"(and {_joined('or', effects['permit'])} (not {_joined('or', effects['forbid'])}))"
-
-
-def _joined(word: str, parts: list[str]) -> str:
-    """Parts under and/or, also where there is one or none."""
-    return f"({word} {'true' if word == 'and' else 'false'} {' '.join(parts)})"
-
-
-def _rule(rule: dict[str, Any]) -> str:
-    parts = [*_scope(rule)]
-    for condition in rule["conditions"]:
-        body = _expression(condition["body"])
-        parts.append(body if condition["kind"] == "when" else f"(not {body})")
-    return _joined("and", parts)
-
-
-def _scope(rule: dict[str, Any]) -> Iterator[str]:
-    """The one request environment of the schema: scopes that name it hold, 'any' holds, others are not understood."""
-    named = {
-        "principal": {"op": "is", "entity_type": "Supervisor"},
-        "resource": {"op": "is", "entity_type": "System"},
-        "action": {"op": "==", "entity": {"type": "Action", "id": "run_at_autonomy"}},
-    }
-    for part, wanted in named.items():
-        if rule[part] not in (wanted, {"op": "All"}):
-            raise _UnsupportedError(f"{part} scope {rule[part]}")
-        yield "true"
-
-
-def _expression(node: Any) -> str:
-    if not isinstance(node, dict) or len(node) != 1:
-        raise _UnsupportedError(str(node)[:80])
-    ((operator, inner),) = node.items()
-    if operator == "Value":
-        return _literal(inner)
-    if operator == ".":
-        return _attribute(inner)
-    if operator == "!":
-        return f"(not {_expression(inner['arg'])})"
-    if operator in ("&&", "||"):
-        word = "and" if operator == "&&" else "or"
-        return f"({word} {_expression(inner['left'])} {_expression(inner['right'])})"
-    if operator in _COMPARED:
-        return f"({_COMPARED[operator]} {_expression(inner['left'])} {_expression(inner['right'])})"
-    raise _UnsupportedError(operator)
-
-
-def _literal(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int):
-        return str(value) if value >= 0 else f"(- {-value})"
-    # Only plain characters: an escape of one language could mean another text in the other.
-    if isinstance(value, str) and value.isascii() and value.isprintable() and not set(value) & set('"\\'):
-        return f'"{value}"'
-    raise _UnsupportedError(f"literal {value!r:.80}")
-
-
-def _attribute(inner: dict[str, Any]) -> str:
-    owner, name = inner["left"].get("Var"), inner["attr"]
-    if owner == "context" and name in (*TEXTS, *NUMBERS) and name != "digest":
-        return str(name)
-    if owner == "resource" and name == "digest":
-        return "digest"
-    raise _UnsupportedError(f"attribute {owner}.{name}")
+    return Invariant(id=name, verdict="UNKNOWN", solver_agreement=False, why=why)
