@@ -250,7 +250,7 @@ def _bytes(path: Path) -> bytes:
         with path.open("rb") as file:
             data = file.read(BYTES_MAX + 1)
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}") from error
+        raise InputError(f"{path}: {error.strerror or error}; name a file that can be read") from error
     if len(data) > BYTES_MAX:
         raise InputError(f"{path}: larger than {BYTES_MAX >> 20} MiB")
     return data

@@ -89,6 +89,7 @@ def change_policy() -> str:
     return shipped("changes.cedar")
 
 
+@functools.lru_cache(maxsize=256)
 def decide_change(request: ChangeRequest, policy: str | None = None) -> Answer:
     """Whether the policy lets a change through, and which rules said so; no rule and no permission is a denial.
 

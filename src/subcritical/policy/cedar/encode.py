@@ -69,10 +69,10 @@ def allow(parsed: dict[str, Any], where: Environment) -> str:
     effects: dict[str, list[str]] = {"permit": [], "forbid": []}
     for rule in parsed["staticPolicies"].values():
         effects[rule["effect"]].append(_rule(rule, where))
-    return f"(and {joined('or', effects['permit'])} (not {joined('or', effects['forbid'])}))"
+    return f"(and {_joined('or', effects['permit'])} (not {_joined('or', effects['forbid'])}))"
 
 
-def joined(word: str, parts: list[str]) -> str:
+def _joined(word: str, parts: list[str]) -> str:
     """Parts under and/or, also where there is one or none."""
     return f"({word} {'true' if word == 'and' else 'false'} {' '.join(parts)})"
 
@@ -98,7 +98,7 @@ def _rule(rule: dict[str, Any], where: Environment) -> str:
     for condition in rule["conditions"]:
         body = _expression(condition["body"], where)
         parts.append(body if condition["kind"] == "when" else f"(not {body})")
-    return joined("and", parts)
+    return _joined("and", parts)
 
 
 def _scope(part: str, scope: dict[str, Any], kind: str) -> bool:
@@ -135,7 +135,7 @@ def _expression(node: Any, where: Environment) -> str:  # noqa: PLR0911 - one re
         return f"(ite {' '.join(_expression(inner[part], where) for part in ('if', 'then', 'else'))})"
     if operator == "contains":
         wanted = _expression(inner["right"], where)
-        return joined("or", [f"(= {_expression(one, where)} {wanted})" for one in inner["left"]["Set"]])
+        return _joined("or", [f"(= {_expression(one, where)} {wanted})" for one in inner["left"]["Set"]])
     if operator not in ("!=", *_WORDS):
         raise UnsupportedError(operator)
     left, right = _expression(inner["left"], where), _expression(inner["right"], where)

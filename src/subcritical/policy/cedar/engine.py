@@ -55,12 +55,14 @@ class CedarPolicy:
             found = cedarpy.validate_policies(text, schema)
             if not found.validation_passed:
                 problems = "; ".join(str(error) for error in getattr(found, "errors", []))
-                raise InputError(f"policy: it does not fit its schema: {problems[:500]}")
+                raise InputError(
+                    f"policy: it does not fit its schema: {problems[:500]}; mend it, or begin with the shipped text"
+                )
             self.parsed: dict[str, Any] = json.loads(cedarpy.policies_to_json_str(text))
             self._rules = cedarpy.PolicySet.from_str(text)
             self._schema = cedarpy.Schema.from_json_str(schema)
         except ValueError as error:
-            raise InputError(f"policy: {str(error)[:500]}") from error
+            raise InputError(f"policy: {str(error)[:500]}; mend it, or begin with the shipped text") from error
         self.schema: dict[str, Any] = json.loads(schema)[""]
         static = self.parsed["staticPolicies"]
         self._names = {key: (rule.get("annotations") or {}).get("id", key) for key, rule in static.items()}
