@@ -35,6 +35,8 @@ def test_every_command_has_help_and_takes_json_where_it_answers():
         "findings",
         "gate",
         "policy",
+        "principals",
+        "proposals",
     }  # groups, and a server
     for name, command in main.commands.items():
         assert command.help, name

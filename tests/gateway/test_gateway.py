@@ -4,8 +4,7 @@ import pytest
 
 from subcritical.canonical import digest
 from subcritical.errors import GatewayError, LedgerError
-from subcritical.gateway import Gateway, Guard, PathRule, Store, classify, matches, roll_back
-from subcritical.policy.cedar import Answer
+from subcritical.gateway import Gateway, Guard, PathRule, Quorum, Store, classify, matches, roll_back
 from subcritical.schema import PROTECTED, Artifact
 
 RULES = [
@@ -153,11 +152,10 @@ def test_a_guest_alone_may_change_only_what_the_policy_calls_ordinary(tmp_path, 
 
 
 @pytest.mark.parametrize("artifact", list(Artifact))
-def test_a_policy_that_permits_all_opens_no_protected_or_unlisted_path(tmp_path, monkeypatch, artifact):
-    permits_all = Answer(allowed=True, rules=("all",), errors=())
-    monkeypatch.setattr("subcritical.gateway.review.decide_change", lambda _request: permits_all)
+def test_a_policy_that_permits_all_opens_no_protected_or_unlisted_path(tmp_path, artifact):
     rules = [PathRule("thing", artifact)] if artifact is not Artifact.UNLISTED else []
-    gateway = Gateway(Store(tmp_path), rules=rules)
+    quorum = Quorum("permit (principal, action, resource);")
+    gateway = Gateway(Store(tmp_path), rules=rules, quorum=quorum)
     gateway.seed({"thing": b"one"})
     reviewed = gateway.review({"thing": b"two"}, proposal="p-1", requester="guest")
     assert reviewed.allowed is (artifact not in PROTECTED | {Artifact.UNLISTED})

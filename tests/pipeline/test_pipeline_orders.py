@@ -58,10 +58,10 @@ class TestResume:
     def test_of_a_denied_run_opens_the_gateway(self, make_run):
         run = make_run(rules=[Rule(id="t", on=Condition(technique="RSI-T0300"), action=Order.DENY)])
         identity = tampered(run)
-        assert (run.pipeline.state, run.pipeline.may_accept()) == (RunState.RUNNING, False)
+        assert (run.pipeline.state, run.pipeline.latch.may_accept) == (RunState.RUNNING, False)
         assert run.pipeline.order(Order.RESUME, "ann", "fine").outcome == "refused"
         assert run.pipeline.order(Order.RESUME, "ann", "fine", (identity,)).outcome == "confirmed"
-        assert run.pipeline.may_accept()
+        assert run.pipeline.latch.may_accept
         assert run.tree.calls == []
 
     def test_nobody_signs_as_a_rule(self, make_run):
@@ -340,7 +340,7 @@ def test_planted_checking_first_and_recording_then_lets_one_slip_in(make_run):
     run = make_run(threads=True, rules=[])
 
     def careless():
-        if run.pipeline.may_accept():
+        if run.pipeline.latch.may_accept:
             time.sleep(0.002)  # any work between the check and the record
             run.pipeline.event(APPROVAL, generation=1)
 

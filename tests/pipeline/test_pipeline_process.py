@@ -222,11 +222,11 @@ def test_the_throttle_is_computed_from_the_records(make_run):
     run.pipeline.process()
     accepted = Approval(proposal="p", tree="t", verdict="accepted", by="selection")
     run.pipeline.event(accepted, generation=1)
-    assert run.pipeline.may_accept()
+    assert run.pipeline.latch.may_accept
     run.pipeline.event(accepted, generation=2)
-    assert not run.pipeline.may_accept()
+    assert not run.pipeline.latch.may_accept
     run.pipeline.review("ann", "looked at both")
-    assert run.pipeline.may_accept()
+    assert run.pipeline.latch.may_accept
     with pytest.raises(InputError):
         run.pipeline.review(" ", "nobody")
     run.check()

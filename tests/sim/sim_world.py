@@ -140,7 +140,7 @@ class World:
 
     def accept(self):
         """The loop accepts a self-change if it may."""
-        could = self.pipeline.may_accept()
+        could = self.pipeline.latch.may_accept
         approval = Approval(proposal="p", tree="t", verdict="accepted", by="selection")
         try:
             done = self.pipeline.accept(approval, generation=self.accepted) is not None

@@ -11,6 +11,7 @@ import msgspec
 
 from subcritical import report
 from subcritical.app.autonomy import GatedAutonomy
+from subcritical.app.policy_proofs import require_proof
 from subcritical.clock import Clock, SystemClock
 from subcritical.errors import InputError
 from subcritical.ids import Ids
@@ -81,6 +82,7 @@ def run_system(
     if loop_file is None:
         raise InputError("name a loop file, or a run to go on with: `subcritical run LOOP` or `run --resume RUN`")
     loop = load_loop(loop_file)
+    require_proof(loop)
     chosen = choose_rung(Rung(loop.settings.containment.minimum), allow_rung=allow_rung, exactly=rung)
     gated = GatedAutonomy(loop) if loop.settings.autonomy is not None else None
     home = make_home()

@@ -17,6 +17,8 @@ from subcritical.cli.ledger import ledger
 from subcritical.cli.measure import measure_command
 from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
 from subcritical.cli.policy import policy
+from subcritical.cli.principals import principals
+from subcritical.cli.proposals import proposals
 from subcritical.cli.rules import rules
 from subcritical.cli.run import run
 from subcritical.cli.sandbox import sandbox
@@ -60,6 +62,8 @@ for command in (
     forecast_command,
     gate,
     policy,
+    principals,
+    proposals,
     rules,
     bench,
     experiment,

@@ -10,8 +10,11 @@ import click
 import msgspec
 
 from subcritical.app.changing import explain, policy_of, prove
-from subcritical.cli.output import as_json, errors_end_here, show, show_json
+from subcritical.app.policy_proofs import attest
+from subcritical.app.principals import read_private_key
+from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
 from subcritical.cli.proofs import show_proofs
+from subcritical.errors import InputError
 from subcritical.policy.cedar import ChangeRequest
 from subcritical.schema import Artifact, visible
 
@@ -89,14 +92,31 @@ def explain_command(
 @policy.command(name="prove")
 @_policy
 @click.option("--against", type=click.Path(path_type=Path), metavar="FILE", help="Prove it no looser than this one.")
+@click.option("--attest", "out", type=click.Path(path_type=Path), metavar="FILE", help="Write a signed proof.")
+@click.option("--key", type=click.Path(path_type=Path), metavar="FILE", help="Private key that signs it.")
 @as_json
 @errors_end_here
-def prove_command(policy: Path | None, against: Path | None, as_json: bool) -> None:
+def prove_command(policy: Path | None, against: Path | None, out: Path | None, key: Path | None, as_json: bool) -> None:
     r"""Prove the claims about a policy of changes, for every request. Two solvers must agree (extra `prove`).
 
-    Exit 0 only if every claim is PROVED. A counterexample is replayed on the real engine.
+    Exit 0 only if every claim is PROVED. A counterexample is replayed on the real engine. With --attest the proof
+    becomes a signed statement, which loops with `containment.proof: required` ask for.
 
     \b
     Example: subcritical policy prove --policy new.cedar --against old.cedar --json
     """
-    show_proofs(prove(policy, against), as_json)
+    if (out is None) != (key is None):
+        raise InputError("--attest and --key go together: what is written is signed")
+    signer = read_private_key(key) if key else None
+    found = prove(policy, against)
+    if out is not None and signer is not None and all(one.verdict == "PROVED" for one in found):
+        _write(out, attest(policy, found, signer))
+        say(f"attested: {out}")
+    show_proofs(found, as_json)
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; the proof was not written") from error

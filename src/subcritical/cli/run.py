@@ -72,6 +72,9 @@ def run(
     sys.exit(ran.exit_code)
 
 
+_VERDICTS = frozenset({"accepted", "refused", "not_kept"})
+
+
 class _Shown:
     """A progress bar on a terminal, one plain line a stage elsewhere."""
 
@@ -110,6 +113,8 @@ class _Shown:
         line = f"generation {done.generation}: {done.verdict}; {done.accepted} accepted, best public {best}"
         if self._bar:
             self._bar.update(self._task, description=line, completed=done.generation, total=done.of)
+        elif done.verdict not in _VERDICTS:
+            say(f"{done.verdict} (subcritical proposals list latest --waiting)")
         elif done.verdict == "accepted" or done.generation - self._last >= 10:  # noqa: PLR2004 - one line in ten
             self._last = done.generation
             say(f"{line} ({done.findings} findings)")

@@ -3,9 +3,31 @@
 `_apply` writes the version in force; only `review` and `rollback` may import it (import contract).
 """
 
+from subcritical.gateway.ballot_box import BallotBox, Tally
 from subcritical.gateway.classify import PathRule, classify, matches
+from subcritical.gateway.principals import Principal, Principals, parse_principals
+from subcritical.gateway.quorum import Quorum
 from subcritical.gateway.review import Gateway, Guard, Reviewed
 from subcritical.gateway.rollback import roll_back
 from subcritical.gateway.store import Head, Store
+from subcritical.gateway.votes import Vote, sign_vote
 
-__all__ = ["Gateway", "Guard", "Head", "PathRule", "Reviewed", "Store", "classify", "matches", "roll_back"]
+__all__ = [
+    "BallotBox",
+    "Gateway",
+    "Guard",
+    "Head",
+    "PathRule",
+    "Principal",
+    "Principals",
+    "Quorum",
+    "Reviewed",
+    "Store",
+    "Tally",
+    "Vote",
+    "classify",
+    "matches",
+    "parse_principals",
+    "roll_back",
+    "sign_vote",
+]

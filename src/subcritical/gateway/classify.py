@@ -12,18 +12,24 @@ from subcritical.schema import Artifact
 
 
 class PathRule(msgspec.Struct, frozen=True):
-    """Paths that match `pattern` are `artifact`. `*` stays within one folder, `**` crosses folders."""
+    """Paths that match `pattern` are `artifact`. `*` stays within one folder, `**` crosses folders.
+
+    `approvals`: distinct owners who must approve a change, whatever the policy asks for.
+    """
 
     pattern: str
     artifact: Artifact
+    approvals: int = 0
 
 
 def classify(path: str, rules: Sequence[PathRule]) -> Artifact:
     """The artifact class of a relative path with `/` separators."""
-    for rule in rules:
-        if matches(path, rule.pattern):
-            return rule.artifact
-    return Artifact.UNLISTED
+    return rule_of(path, rules).artifact
+
+
+def rule_of(path: str, rules: Sequence[PathRule]) -> PathRule:
+    """The first rule that matches a relative path, or one that says unlisted."""
+    return next((rule for rule in rules if matches(path, rule.pattern)), PathRule(path, Artifact.UNLISTED))
 
 
 def matches(path: str, pattern: str) -> bool:

@@ -9,9 +9,10 @@ import msgspec
 
 from subcritical.errors import GatewayError
 from subcritical.gateway import _apply
-from subcritical.gateway.classify import PathRule, classify, matches
+from subcritical.gateway.ballot_box import Tally
+from subcritical.gateway.classify import PathRule, classify, matches, rule_of
+from subcritical.gateway.quorum import Quorum
 from subcritical.gateway.store import Head, Store
-from subcritical.policy.cedar import ChangeRequest, decide_change
 from subcritical.schema import PROTECTED, Artifact, FileChange, Proposal
 
 _MAX_DIFF = 20_000
@@ -32,17 +33,22 @@ class Guard(msgspec.Struct, frozen=True, kw_only=True):
 class Reviewed(msgspec.Struct, frozen=True, kw_only=True):
     """A proposal bound to its exact bytes: `tree` was stored before anything was decided.
 
-    `refusals` is empty where the proposal may be applied.
+    Attributes:
+        refusals: Why it is not applied, whoever approves.
+        demands: Approvals that it needs, one line a file; empty where it may be applied as it is.
+        waived: What the policy would have refused, where it is not enforced.
     """
 
     proposal: Proposal
     base: str
     tree: str
-    refusals: tuple[str, ...]
+    refusals: tuple[str, ...] = ()
+    demands: tuple[str, ...] = ()
+    waived: tuple[str, ...] = ()
 
     @property
     def allowed(self) -> bool:
-        """Whether the gateway may apply it."""
+        """Whether it may be applied: at once, or when people have met its demands."""
         return not self.refusals
 
 
@@ -54,14 +60,22 @@ class Gateway:
         rules: What each path is; first match wins.
         scratch: Patterns of workspace paths that belong to no version.
         guard: Which guards are in force.
+        quorum: The policy and who could vote; by default the shipped policy, and nobody.
     """
 
     def __init__(
-        self, store: Store, *, rules: Sequence[PathRule], scratch: Sequence[str] = (), guard: Guard | None = None
+        self,
+        store: Store,
+        *,
+        rules: Sequence[PathRule],
+        scratch: Sequence[str] = (),
+        guard: Guard | None = None,
+        quorum: Quorum | None = None,
     ) -> None:
         """Bind the gateway to a store and its rules."""
         self.store = store
         self.guard = guard or Guard()
+        self.quorum = quorum or Quorum()
         self._rules = tuple(rules)
         self._scratch = tuple(scratch)
 
@@ -111,16 +125,33 @@ class Gateway:
             reported=reported,
             refused_paths=refused,
         )
-        return Reviewed(proposal=record, base=head.tree, tree=tree, refusals=self._refusals(record))
+        return self._judged(Reviewed(proposal=record, base=head.tree, tree=tree))
 
-    def apply(self, reviewed: Reviewed) -> Head:
+    def missing(self, reviewed: Reviewed, tally: Tally) -> tuple[str, ...]:
+        """What a proposal still lacks by these votes, one line a file; nothing where nothing was demanded.
+
+        Votes about another proposal, or other bytes, are no votes.
+        """
+        if not reviewed.demands:
+            return ()
+        about = (tally.proposal, tally.base, tally.tree) == (reviewed.proposal.proposal, reviewed.base, reviewed.tree)
+        counted = tally if about else Tally()
+        lines = (self._lacks(change, counted) for change in reviewed.proposal.changes)
+        return tuple(line for line in lines if line)
+
+    def apply(self, reviewed: Reviewed, tally: Tally | None = None) -> Head:
         """Make a reviewed proposal the version in force.
 
+        Args:
+            reviewed: What to apply.
+            tally: The votes by which it was accepted, where it needed some.
+
         Raises:
-            GatewayError: It was refused, or the base moved since the review.
+            GatewayError: It was refused, its demands are not met, or the base moved since the review.
         """
-        if not reviewed.allowed:
-            raise GatewayError(f"proposal {reviewed.proposal.proposal} was refused: {'; '.join(reviewed.refusals)}")
+        reasons = (*reviewed.refusals, *self.missing(reviewed, tally or Tally()))
+        if reasons:
+            raise GatewayError(f"proposal {reviewed.proposal.proposal} was refused: {'; '.join(reasons)}")
         self.store.persist(reviewed.tree)
         return _apply.apply(self.store, base=reviewed.base, tree=reviewed.tree, proposal=reviewed.proposal.proposal)
 
@@ -148,20 +179,31 @@ class Gateway:
             for path in changed
         )
 
-    def _refusals(self, proposal: Proposal) -> tuple[str, ...]:
+    def _judged(self, reviewed: Reviewed) -> Reviewed:
         if not self.guard.enforce:
-            return ()
-        reasons = [f"{path}: {why}" for path, why in proposal.refused_paths]
-        for change in proposal.changes:
+            return reviewed
+        refusals = [f"{path}: {why}" for path, why in reviewed.proposal.refused_paths]
+        demands, waived = [], []
+        for change in reviewed.proposal.changes:
+            lacks = self._lacks(change, Tally())
             if change.artifact in PROTECTED:
-                reasons.append(f"{change.path}: {change.artifact} is protected; no guest may change it")
+                refusals.append(f"{change.path}: {change.artifact} is protected; no guest may change it")
             elif change.artifact is Artifact.UNLISTED:
-                reasons.append(f"{change.path}: no artifact rule names this path")
-            elif not decide_change(ChangeRequest(by="Agent", artifact=change.artifact)).allowed:
-                reasons.append(
-                    f"{change.path}: {change.artifact} needs approvals, and a guest has none; change it yourself"
-                )
-        return tuple(reasons)
+                refusals.append(f"{change.path}: no artifact rule names this path")
+            elif lacks and self.quorum.mode != "enforce":
+                waived.append(lacks)
+            elif lacks and self.quorum.reachable(change.artifact, self._least(change)):
+                demands.append(lacks)
+            elif lacks:
+                refusals.append(f"{lacks}, and not enough owners are enrolled to change that; change it yourself")
+        return msgspec.structs.replace(reviewed, refusals=tuple(refusals), demands=tuple(demands), waived=tuple(waived))
+
+    def _lacks(self, change: FileChange, tally: Tally) -> str:
+        missing = self.quorum.missing(change.artifact, self._least(change), tally)
+        return f"{change.path}: {missing}" if missing else ""
+
+    def _least(self, change: FileChange) -> int:
+        return rule_of(change.path, self._rules).approvals
 
 
 def _diff(path: str, before: bytes, after: bytes) -> str:

@@ -12,11 +12,12 @@ import msgspec
 from subcritical.clock import Clock
 from subcritical.detectors import load_detectors
 from subcritical.errors import InputError
-from subcritical.gateway import Gateway, PathRule, Store
+from subcritical.gateway import BallotBox, Gateway, Principals, Quorum, Store
 from subcritical.ids import Ids
 from subcritical.ledger import Journal, read_journal
 from subcritical.loop.causal_k import causal_k
 from subcritical.loop.evaluator_setup import EvaluatorFiles, evaluator_files, make_judge, read_tree
+from subcritical.loop.gatekeeping import path_rules, principals_of, quorum_of, said_at_the_start
 from subcritical.loop.guest import CLAIM, FEEDBACK
 from subcritical.loop.guest_setup import guest_starter
 from subcritical.loop.judge import Judge
@@ -62,7 +63,8 @@ def run_loop(
     """
     # A resumed run must not repeat the ids of its first part.
     ids = Ids(None if options.resume else options.seed)
-    gateway = _gateway(loop, directory, options)
+    principals = principals_of(loop)
+    gateway = _gateway(loop, directory, options, quorum_of(loop, principals))
     evaluator = _install(loop, directory, gateway, resume=options.resume)
     if options.resume:
         journal = Journal.open(directory.journal, clock)
@@ -79,22 +81,40 @@ def run_loop(
         stack.callback(pipeline.close)
         stack.callback(containment.close)
         stack.enter_context(beside(pipeline))
-        stack.enter_context(ControlServer(pipeline, directory.path, guest_groups=containment.groups))
+        pipeline.event(Message(source="gateway", text=said_at_the_start(gateway.quorum, principals)), generation=0)
+        box = _box(loop, directory, pipeline, gateway, principals, clock)
+        cast = box.cast if box else None
+        stack.enter_context(ControlServer(pipeline, directory.path, guest_groups=containment.groups, cast=cast))
         judge = make_judge(loop, containment, evaluator, options, clock)
         stack.callback(judge.close)
-        runner = _runner(loop, pipeline, gateway, judge, containment, options, clock, ids, progress)
+        runner = _runner(loop, pipeline, gateway, box, judge, containment, options, clock, ids, progress)
         if history:
             runner.restore([record for record in history if isinstance(record, Event)])
         return runner.run()
 
 
-def _gateway(loop: Loop, directory: RunDirectory, options: RunOptions) -> Gateway:
-    settings = loop.settings
+def _gateway(loop: Loop, directory: RunDirectory, options: RunOptions, quorum: Quorum) -> Gateway:
     return Gateway(
         Store(directory.store),
-        rules=[PathRule(rule.path, rule.artifact) for rule in settings.artifacts],
-        scratch=(*settings.scratch, FEEDBACK, CLAIM),
+        rules=path_rules(loop),
+        scratch=(*loop.settings.scratch, FEEDBACK, CLAIM),
         guard=options.guard,
+        quorum=quorum,
+    )
+
+
+def _box(
+    loop: Loop, directory: RunDirectory, pipeline: Pipeline, gateway: Gateway, principals: Principals, clock: Clock
+) -> BallotBox | None:
+    if not principals.enrolled:
+        return None
+    return BallotBox(
+        principals,
+        run=directory.run,
+        policy=gateway.quorum.digest,
+        clock=clock,
+        record=pipeline.ballot,
+        system_owner=loop.settings.oversight.owner or "",
     )
 
 
@@ -149,6 +169,7 @@ def _runner(
     loop: Loop,
     pipeline: Pipeline,
     gateway: Gateway,
+    box: BallotBox | None,
     judge: Judge,
     containment: Containment,
     options: RunOptions,
@@ -160,6 +181,7 @@ def _runner(
     return Runner(
         pipeline=pipeline,
         gateway=gateway,
+        box=box,
         judge=judge,
         containment=containment,
         start_guest=guest_starter(loop, containment, options, clock),
@@ -168,6 +190,7 @@ def _runner(
             generations=settings.limits.generations,
             evaluations=settings.limits.evaluations,
             wall_s=seconds(settings.limits.wall),
+            approvals_s=seconds(settings.oversight.approvals_within),
         ),
         system=settings.system,
         seed=settings.guest.seed if options.seed is None else options.seed,

@@ -1,7 +1,6 @@
 """The loop file: one YAML file that says what may change, what judges it, and where it must stop.
 
-Every key here is built. A key that is planned but not built is refused by name (`_NOT_BUILT`), never
-ignored: a limit that is read and not enforced is worse than none.
+Every key here is built, and an unknown one is refused: a limit that is read and not enforced is worse than none.
 """
 
 from __future__ import annotations
@@ -11,16 +10,11 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from subcritical.loop.yaml_source import Duration, Key, Size, Source, read
+from subcritical.loop.yaml_source import Duration, Size, Source, read
 from subcritical.schema import Artifact, Direction, Order, Severity
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
-
-_NOT_BUILT = {
-    "approvals": "approvals by named principals come with the full gateway",
-    "proof": "policy proofs come with the full gateway",
-}
 
 
 class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,10 +38,14 @@ class Guest(_Part, frozen=True, kw_only=True):
 
 
 class ArtifactRule(_Part, frozen=True, kw_only=True):
-    """What the paths that match are. First match wins; a path that nothing matches is denied."""
+    """What the paths that match are. First match wins; a path that nothing matches is denied.
+
+    `approvals`: distinct owners who must approve a change, whatever the policy asks for.
+    """
 
     path: Name
     artifact: Artifact = msgspec.field(name="is")
+    approvals: Annotated[int, msgspec.Meta(ge=0, le=100)] = 0
 
 
 class Training(_Part, frozen=True, kw_only=True):
@@ -107,17 +105,36 @@ class Limits(_Part, frozen=True, kw_only=True):
 
 
 class Containment(_Part, frozen=True, kw_only=True):
-    """Refuse to run below this rung."""
+    """Refuse to run below this rung, and, with `proof: required`, by a policy without a signed proof."""
 
     minimum: Literal["R1", "R2", "R3"] = "R2"
+    proof: Literal["none", "required"] = "none"
+
+
+class PolicyChoice(_Part, frozen=True, kw_only=True):
+    """The policy of changes: the shipped one, or a file of yours, and whether it is enforced (docs/how-to/policy.md).
+
+    `proof` is an attestation that `policy prove --attest` made; a principal signed it.
+    """
+
+    file: Name | None = None
+    mode: Literal["enforce", "warn", "monitor"] = "enforce"
+    proof: Name | None = None
 
 
 class Oversight(_Part, frozen=True, kw_only=True):
-    """How often a person is expected to look. `review: assumed` says that nobody will, and the report says so."""
+    """How often a person is expected to look. `review: assumed` says that nobody will, and the report says so.
+
+    `principals` is the file of people whose votes count, `owner` the owner of the system, who cannot approve its
+    changes; a proposal that needs approvals waits `approvals_within` for them.
+    """
 
     review: Literal["expected", "assumed"] = "expected"
     review_cycle: Duration | None = None
     review_generations: Count | None = None
+    principals: Name | None = None
+    owner: Name | None = None
+    approvals_within: Duration = "1h"
 
 
 class Trigger(_Part, frozen=True, kw_only=True):
@@ -176,6 +193,7 @@ class LoopFile(_Part, frozen=True, kw_only=True):
     limits: Limits = Limits()
     containment: Containment = Containment()
     oversight: Oversight = Oversight()
+    policy: PolicyChoice = PolicyChoice()
     autonomy: Autonomy | None = None
     tripwires: tuple[Tripwire, ...] = DEFAULT_TRIPWIRES
     detectors: dict[str, dict[str, Any]] = {}
@@ -200,11 +218,11 @@ def load_loop(path: Path) -> Loop:
         ConfigError: With file and line; nothing was started.
     """
     source = read(path)
-    _refuse_not_built(source, source.data, ())
     settings = source.convert(LoopFile)
     loop = Loop(settings=settings, path=path, directory=path.resolve().parent)
     _check_paths(source, loop)
     _check_guest(source, settings)
+    _check_people(source, loop)
     _check_tripwires(source, settings)
     return loop
 
@@ -212,17 +230,6 @@ def load_loop(path: Path) -> Loop:
 def loop_schema() -> dict[str, Any]:
     """JSON Schema of the loop file, for editors."""
     return msgspec.json.schema(LoopFile)
-
-
-def _refuse_not_built(source: Source, data: Any, key: Key) -> None:
-    if isinstance(data, dict):
-        for name, value in data.items():
-            if name in _NOT_BUILT and key[:1] not in {("detectors",), ("guest",)}:
-                raise source.error(f"`{name}` is not built yet ({_NOT_BUILT[name]}); remove it", (*key, name))
-            _refuse_not_built(source, value, (*key, name))
-    elif isinstance(data, list):
-        for index, value in enumerate(data):
-            _refuse_not_built(source, value, (*key, index))
 
 
 def _check_paths(source: Source, loop: Loop) -> None:
@@ -268,6 +275,33 @@ def _check_guest(source: Source, settings: LoopFile) -> None:
         raise source.error(
             "say how often a person reviews the run, {review_cycle: 1d}, or {review: assumed} if nobody will",
             ("oversight",),
+        )
+
+
+def _check_people(source: Source, loop: Loop) -> None:
+    settings, oversight = loop.settings, loop.settings.oversight
+    workspace = loop.resolve(settings.workspace)
+    for section, field, name in (
+        ("oversight", "principals", oversight.principals),
+        ("policy", "file", settings.policy.file),
+        ("policy", "proof", settings.policy.proof),
+    ):
+        if name is None:
+            continue
+        path = loop.resolve(name)
+        if not path.is_file():
+            raise source.error(f"{section}.{field}: no file `{name}` beside the loop file", (section, field))
+        if path.is_relative_to(workspace):
+            raise source.error(f"{section}.{field}: `{name}` lies inside the workspace; move it out", (section, field))
+    if oversight.principals is None:
+        for index, rule in enumerate(settings.artifacts):
+            if rule.approvals:
+                raise source.error("approvals need people: name `oversight.principals`", ("artifacts", index))
+    if settings.containment.proof == "required" and (settings.policy.proof is None or oversight.principals is None):
+        raise source.error(
+            "a required proof needs `policy.proof`, and `oversight.principals` to say whose signature counts; "
+            "make one with `subcritical policy prove --attest FILE --key KEY`",
+            ("containment", "proof"),
         )
 
 

@@ -10,11 +10,15 @@ Status = Literal["finished", "tripped", "stopped", "failed"]
 
 
 class Bounds(msgspec.Struct, frozen=True, kw_only=True):
-    """Where the run ends: generations, public evaluations, and seconds (paused time not counted)."""
+    """Where the run ends: generations, public evaluations, and seconds (paused time not counted).
+
+    `approvals_s` is how long a proposal waits for people; that time is not counted either.
+    """
 
     generations: int
     evaluations: int
     wall_s: float
+    approvals_s: float = 3600.0
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,7 @@ from typing import Any
 
 from subcritical.clock import Clock
 from subcritical.errors import ContainmentError, SubcriticalError
-from subcritical.gateway import Gateway, Head, roll_back
+from subcritical.gateway import BallotBox, Gateway, Head, roll_back
 from subcritical.ids import Ids
 from subcritical.loop.evaluation.pair import Watch
 from subcritical.loop.guest import Ended, Guest
@@ -16,6 +16,7 @@ from subcritical.loop.judge import Judge
 from subcritical.loop.lineage import Lineage
 from subcritical.loop.measuring import at_the_end
 from subcritical.loop.outcome import Bounds, Progress, Result, Status
+from subcritical.loop.people import People
 from subcritical.loop.step import Step
 from subcritical.loop.subsets import SubsetAudit
 from subcritical.pipeline import Pipeline, Stopped
@@ -46,6 +47,7 @@ class Runner:
     Args:
         pipeline: Records, detects, trips and acts.
         gateway: The only door for a change.
+        box: Where people's votes come in; None where nobody is enrolled.
         judge: Trusted scores.
         containment: Everything the run starts.
         start_guest: Starts the guest on the files of a version; the second argument is what it is told.
@@ -65,6 +67,7 @@ class Runner:
         *,
         pipeline: Pipeline,
         gateway: Gateway,
+        box: BallotBox | None,
         judge: Judge,
         containment: Containment,
         start_guest: StartGuest,
@@ -96,9 +99,19 @@ class Runner:
         self._rolled_back = False
         self._lineage = Lineage()
         self._k = (lambda: measure_k(self._lineage.accepted)) if measure_k else None
+        self._people = People(
+            gateway,
+            box,
+            epoch=lambda: pipeline.latch.epoch,
+            watch=self,
+            clock=clock,
+            within_s=bounds.approvals_s,
+            told=self._tell_progress,
+        )
         self._step = Step(
             pipeline=pipeline,
             gateway=gateway,
+            people=self._people,
             judge=judge,
             lineage=self._lineage,
             subsets=subsets,
@@ -235,7 +248,7 @@ class Runner:
             self._step.take(guest, submission)
 
     def _limit_reached(self) -> str:
-        used_s = (self._clock.boot_ns() - self._started_ns - self.paused_ns()) / 1e9
+        used_s = (self._clock.boot_ns() - self._started_ns - self.paused_ns() - self._people.waited_ns) / 1e9
         for what, used, limit, unit in (
             ("generations", self._lineage.generation, self._bounds.generations, "generations"),
             ("evaluations", self._judge.evaluations[Split.PUBLIC], self._bounds.evaluations, "evaluations"),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from subcritical.clock import Clock
-from subcritical.gateway import Gateway, Reviewed
+from subcritical.gateway import Gateway, Reviewed, Tally
 from subcritical.ids import Ids
 from subcritical.loop.evaluation import Outcome
 from subcritical.loop.evaluation.pair import Watch
@@ -19,6 +19,7 @@ from subcritical.loop.guest import Answer, Guest, Submission
 from subcritical.loop.judge import Judge
 from subcritical.loop.lineage import Lineage
 from subcritical.loop.measuring import after_version
+from subcritical.loop.people import People
 from subcritical.loop.selection import keeps
 from subcritical.loop.subsets import SubsetAudit
 from subcritical.pipeline import Pipeline
@@ -36,6 +37,7 @@ class Step:
     Args:
         pipeline: Records, detects, trips and acts.
         gateway: The only door for a change.
+        people: Who approves what the gateway does not let through alone.
         judge: Trusted scores.
         lineage: What is known about the line of versions; written here.
         subsets: Audit of training data choices, where the loop declares one.
@@ -51,6 +53,7 @@ class Step:
         *,
         pipeline: Pipeline,
         gateway: Gateway,
+        people: People,
         judge: Judge,
         lineage: Lineage,
         subsets: SubsetAudit | None,
@@ -63,6 +66,7 @@ class Step:
         """Bind the parts."""
         self._pipeline = pipeline
         self._gateway = gateway
+        self._people = people
         self._judge = judge
         self._lineage = lineage
         self._subsets = subsets
@@ -95,9 +99,9 @@ class Step:
             return
         files = self._gateway.store.tree(reviewed.tree)
         outcome = self.score_public(reviewed.proposal.proposal, reviewed.tree, files)
-        reasons = self._select(reviewed, outcome)
-        answer = self._answer_of("not_kept" if reasons else "accepted", reasons, outcome)
-        if not reasons and self._judge.has_held_out:
+        verdict, reasons = self._select(guest, reviewed, outcome)
+        answer = self._answer_of(verdict, reasons, outcome)
+        if verdict == "accepted" and self._judge.has_held_out:
             self._held_out_slot(guest, reviewed, files, outcome, answer)
         else:
             self._answer(guest, answer)
@@ -123,29 +127,39 @@ class Step:
         if self._subsets is not None:
             self._seed_weights = files.get(self._subsets.weights_path, b"")
 
-    def _select(self, reviewed: Reviewed, outcome: Outcome) -> tuple[str, ...]:
-        """Accept and apply, or say why not."""
-        reasons = self._why_not(reviewed, outcome)
-        if reasons or outcome.scored is None:
-            self._settle(reviewed, "not_kept", "selection", reasons)
-            return reasons
-        self._process()
-        self._gateway.apply(reviewed)
-        self._lineage.accepted.append(reviewed.tree)
+    def _select(self, guest: Guest, reviewed: Reviewed, outcome: Outcome) -> tuple[Verdict, tuple[str, ...]]:
+        """Accept and apply, or say why not: selection first, so people are asked about what has been tested."""
+        if outcome.scored is None or not keeps(outcome.scored, self._lineage.best):
+            untested = f"{outcome.status}: {outcome.detail}"
+            why = "the public score is not strictly better" if outcome.scored else untested
+            return self._settle(reviewed, "not_kept", "selection", (why,))
+        self._process()  # what people are asked about is on disk, and judged by every detector
+        tally, why = self._people.settle(guest, reviewed, lambda: self._accept(reviewed))
+        if why == _THROTTLED:
+            return self._settle(reviewed, "not_kept", "selection", (why,))
+        if why:
+            return self._settle(reviewed, "refused", "people", (why,))
+        self._apply(reviewed, tally)
         self._lineage.best = outcome.scored.value
-        return ()
+        return "accepted", ()
 
-    def _why_not(self, reviewed: Reviewed, outcome: Outcome) -> tuple[str, ...]:
-        if outcome.scored is None:
-            return (f"{outcome.status}: {outcome.detail}",)
-        if not keeps(outcome.scored, self._lineage.best):
-            return ("the public score is not strictly better",)
-        approval = Approval(proposal=reviewed.proposal.proposal, tree=reviewed.tree, verdict="accepted", by="selection")
-        while self._pipeline.accept(approval, generation=self._lineage.generation) is None:
-            if not self._pipeline.latch.down:
-                return (_THROTTLED,)
-            self._watch.check()
-        return ()
+    def _apply(self, reviewed: Reviewed, tally: Tally) -> None:
+        self._process()
+        self._gateway.apply(reviewed, tally)
+        self._lineage.accepted.append(reviewed.tree)
+
+    def _accept(self, reviewed: Reviewed) -> str | None:
+        """Record the acceptance; why that cannot be until the next review, or None: not while the run is held."""
+        approval = Approval(
+            proposal=reviewed.proposal.proposal,
+            tree=reviewed.tree,
+            verdict="accepted",
+            by="people" if reviewed.demands else "selection",
+            reasons=reviewed.waived,
+        )
+        if self._pipeline.accept(approval, generation=self._lineage.generation) is not None:
+            return ""
+        return None if self._pipeline.latch.down else _THROTTLED
 
     def _held_out_slot(
         self, guest: Guest, reviewed: Reviewed, files: Mapping[str, bytes], public: Outcome, answer: Answer
@@ -177,10 +191,13 @@ class Step:
             time.sleep(_SLEEP_S)
             used_ns = self._clock.boot_ns() - began_ns - (self._watch.paused_ns() - paused_ns)
 
-    def _settle(self, reviewed: Reviewed, verdict: Verdict, by: str, reasons: tuple[str, ...]) -> None:
+    def _settle(
+        self, reviewed: Reviewed, verdict: Verdict, by: str, reasons: tuple[str, ...]
+    ) -> tuple[Verdict, tuple[str, ...]]:
         self._event(
             Approval(proposal=reviewed.proposal.proposal, tree=reviewed.tree, verdict=verdict, by=by, reasons=reasons)
         )
+        return verdict, reasons
 
     def _answer_of(self, verdict: Verdict, reasons: tuple[str, ...], outcome: Outcome | None) -> Answer:
         scored = outcome.scored if outcome else None

@@ -6,6 +6,8 @@ person calls himself and proves nothing: one operator until approvals bring prin
 
 A stop is served while the pipeline is busy: each connection has a thread of its own, and an order
 takes no lock that an evaluation holds.
+
+A vote about a proposal is different: its signature says whose it is, whoever carries it here.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import contextlib
 import os
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -46,7 +48,7 @@ _NANOSECONDS = 1_000_000_000
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends: an `Order`, `status` or `review`. Long texts are cut where they are recorded."""
+    """What a client sends: an `Order`, `status`, `review` or `vote`. Long texts are cut where they are recorded."""
 
     order: str
     by: str = ""
@@ -57,23 +59,32 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the server answers: exactly one of the three."""
+    """What the server answers: exactly one of the four."""
 
     receipt: Receipt | None = None
     status: Status | None = None
+    told: str = ""
     error: str = ""
 
 
 class ControlServer:
     """Serves one run's control socket until closed; also a context manager."""
 
-    def __init__(self, pipeline: Pipeline, run_directory: Path, *, guest_groups: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        run_directory: Path,
+        *,
+        guest_groups: Sequence[str] = (),
+        cast: Callable[[str], str] | None = None,
+    ) -> None:
         """Bind the socket and begin to serve.
 
         Args:
             pipeline: Who carries the orders out.
             run_directory: Made owner-only; `control.sock` appears in it with mode 0600.
             guest_groups: Control groups of this run's sandboxes, as `/proc/PID/cgroup` writes them.
+            cast: Takes a signed vote and says what became of it; None where nobody votes.
 
         Raises:
             ContainmentError: The directory is not ours, or no socket can be made.
@@ -83,6 +94,7 @@ class ControlServer:
             raise InputError("the supervisor lies in a guest's control group: nobody could give it orders")
         self._pipeline = pipeline
         self._guest_groups = tuple(guest_groups)
+        self._cast = cast
         self._free = threading.BoundedSemaphore(_CONNECTIONS)
         self._ended = threading.Event()
         make_private(run_directory)
@@ -154,6 +166,12 @@ class ControlServer:
         if message.order == "review":
             self._pipeline.review(message.by, message.reason)
             return Reply(status=self._pipeline.status())
+        if message.order == "vote":
+            if self._cast is None:
+                return Reply(
+                    error="nobody is enrolled to vote in this run: name `oversight.principals` in its loop file"
+                )
+            return Reply(told=self._cast(message.argument))
         if message.order not in set(Order):
             return Reply(error=f"no order is called {visible(message.order, 64)}")
         receipt = self._pipeline.order(
@@ -211,6 +229,11 @@ def send_review(run_directory: Path, *, by: str, reason: str, timeout_s: float =
 def send_status(run_directory: Path, *, timeout_s: float = 20.0) -> Status:
     """Where a live run stands. Raises like `send_order`."""
     return _status(run_directory, Message(order="status"), timeout_s)
+
+
+def send_vote(run_directory: Path, signed: str, timeout_s: float = 20.0) -> str:
+    """Cast a signed vote in a live run; what became of it. Raises like `send_order`."""
+    return _exchange(run_directory, Message(order="vote", by="a vote", argument=signed), timeout_s).told
 
 
 def _status(run_directory: Path, message: Message, timeout_s: float) -> Status:

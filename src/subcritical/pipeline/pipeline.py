@@ -29,6 +29,7 @@ from subcritical.pipeline.status import OURSELVES, Seen, Status, stopped_by
 from subcritical.pipeline.timing import Timing, fitted
 from subcritical.schema import (
     Approval,
+    Ballot,
     Control,
     Event,
     EventData,
@@ -137,10 +138,6 @@ class Pipeline:
         """False while something may still run although it was ordered not to: exit code 6."""
         return self._orders.failed is None
 
-    def may_accept(self) -> bool:
-        """Whether one more self-change may be accepted now: no latch down, and the throttle not used up."""
-        return self._recorder.latch.may_accept
-
     def start(self, *, by: str = "pipeline", reason: str = "", threads: bool = True) -> None:
         """Record the start of the guest, which must have been launched, and take up what history left open.
 
@@ -203,9 +200,11 @@ class Pipeline:
         """
         if not by.strip():
             raise InputError("a review needs the name of the person who looked")
-        event = self.event(Review(by=by, reason=reason), generation=self._seen.generation, producer="pipeline")
-        self._guarded(self._recorder.commit)
-        return event
+        return self._now(Review(by=by, reason=reason), "pipeline")
+
+    def ballot(self, ballot: Ballot) -> Event:
+        """Record that people are asked, or that one has voted; on disk when this returns. Raises like `event`."""
+        return self._now(ballot, "gateway")
 
     def process(self) -> list[Finding]:
         """Commit, judge what is new, let the rules act. Returns the new findings, all on disk.
@@ -323,6 +322,11 @@ class Pipeline:
             self.process()
         finally:
             self._recorder.stop(self._timing.record_timeout_s)
+
+    def _now(self, data: EventData, producer: str) -> Event:
+        event = self.event(data, generation=self._seen.generation, producer=producer)
+        self._guarded(self._recorder.commit)
+        return event
 
     def _take_in(self, event: Event) -> None:
         self._unprocessed += 1

@@ -7,7 +7,7 @@ from collections import deque
 import msgspec
 
 from subcritical.errors import SubcriticalError
-from subcritical.schema import Event, Finding, Order, Record, RunState, Severity
+from subcritical.schema import Approval, Ballot, Event, Finding, Order, Record, RunState, Severity
 from subcritical.tripwires import BY_PREFIX, Latch
 
 OURSELVES = frozenset({"pipeline", "latch"})
@@ -33,7 +33,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status", tag_field=
 
     `down`: nothing may be applied, for `reasons`. `resume_needs`: ids a resume has to name.
     `contained` is False while something may still run although it was ordered not to.
-    `unrecorded` counts records the journal has not taken yet.
+    `unrecorded` counts records the journal has not taken yet. `waits_for_people` names proposals that need votes.
     """
 
     run: str
@@ -51,6 +51,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status", tag_field=
     findings: tuple[FindingLine, ...]
     findings_in_all: int
     unrecorded: int
+    waits_for_people: tuple[str, ...] = ()
 
 
 class Stopped(SubcriticalError):  # noqa: N818 - the end of a run is news, not always an error
@@ -81,11 +82,16 @@ class Seen:
         self.generation = 0
         self._recent: deque[Finding] = deque(maxlen=_LAST_FINDINGS)
         self._counted = 0
+        self._asked: dict[str, None] = {}
 
     def add(self, record: Record) -> None:
         """Take one more record into account."""
         if isinstance(record, Event):
             self.generation = max(self.generation, record.generation)
+            if isinstance(record.data, Ballot):
+                self._asked[record.data.proposal] = None
+            elif isinstance(record.data, Approval):
+                self._asked.pop(record.data.proposal, None)
         elif isinstance(record, Finding):
             self._recent.append(record)
             self._counted += 1
@@ -108,6 +114,7 @@ class Seen:
             findings=tuple(_line(finding) for finding in self._recent.copy()),
             findings_in_all=self._counted,
             unrecorded=unrecorded,
+            waits_for_people=tuple(self._asked),
         )
 
 

@@ -5,6 +5,7 @@ from subcritical.schema.artifact import PROTECTED, Artifact
 from subcritical.schema.event import (
     Approval,
     ArtifactChange,
+    Ballot,
     Control,
     Direction,
     Event,
@@ -35,6 +36,7 @@ __all__ = [
     "Approval",
     "Artifact",
     "ArtifactChange",
+    "Ballot",
     "Control",
     "Direction",
     "Erased",

@@ -69,6 +69,27 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, tag="approval", tag_fi
     reasons: tuple[str, ...] = ()
 
 
+class Ballot(msgspec.Struct, frozen=True, kw_only=True, tag="ballot", tag_field="kind"):
+    """People are asked about a proposal (`open`), or one of them has voted. What became of it is an `Approval`.
+
+    `tree` and `base` are the exact bytes asked about, `policy` the digest of the policy that asks, `epoch` how often
+    the guest had been started. `by` is the owner of the key that signed; `expires` is in Unix seconds. `signed` is the
+    vote as it was signed, for whoever checks it against the enrolled keys. `demands` say what was missing at the time.
+    """
+
+    proposal: str
+    base: str
+    tree: str
+    step: Literal["open", "approve", "reject", "override"]
+    by: str
+    policy: str
+    epoch: int
+    expires: int = 0
+    reason: str = ""
+    signed: str = ""
+    demands: tuple[str, ...] = ()
+
+
 class SubsetUse(msgspec.Struct, frozen=True, kw_only=True):
     """How much of a training pool's weight one subset gets.
 
@@ -211,6 +232,7 @@ class Heartbeat(msgspec.Struct, frozen=True, kw_only=True, tag="heartbeat", tag_
 EventData = (
     Proposal
     | Approval
+    | Ballot
     | ArtifactChange
     | Score
     | Control

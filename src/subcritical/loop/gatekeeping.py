@@ -1,0 +1,65 @@
+"""What the loop file says about its gateway: rules of paths, people who vote, the policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from subcritical.errors import InputError
+from subcritical.gateway import PathRule, Principals, Quorum, parse_principals
+from subcritical.loop.loopfile import Loop
+
+_BYTES_MAX = 1 << 20
+
+
+def path_rules(loop: Loop) -> list[PathRule]:
+    """What each path is, first match wins."""
+    return [PathRule(rule.path, rule.artifact, rule.approvals) for rule in loop.settings.artifacts]
+
+
+def principals_of(loop: Loop) -> Principals:
+    """Whose votes count.
+
+    Raises:
+        InputError: With file and line.
+    """
+    name = loop.settings.oversight.principals
+    return Principals() if name is None else parse_principals(_read(loop.resolve(name)), name)
+
+
+def policy_text(loop: Loop) -> str | None:
+    """The policy of the loop file's choice; None for the shipped one.
+
+    Raises:
+        InputError: It cannot be read.
+    """
+    name = loop.settings.policy.file
+    return None if name is None else _read(loop.resolve(name))
+
+
+def quorum_of(loop: Loop, principals: Principals) -> Quorum:
+    """The policy of the loop file, and everybody but the system's owner.
+
+    Raises:
+        InputError: The policy cannot be read, or does not fit its schema.
+    """
+    owner = (loop.settings.oversight.owner or "").casefold()
+    return Quorum(policy_text(loop), mode=loop.settings.policy.mode, owners=principals.owners - {owner})
+
+
+def said_at_the_start(quorum: Quorum, principals: Principals) -> str:
+    """One line for the record: the policy in force, and who can vote."""
+    people = ", ".join(f"{one.name} ({one.owner})" for one in principals.enrolled) or "nobody"
+    return f"policy of changes {quorum.digest}, mode {quorum.mode}; votes count of: {people}"[:4000]
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_BYTES_MAX + 1)
+        if len(data) > _BYTES_MAX:
+            raise InputError(f"{path}: larger than {_BYTES_MAX >> 20} MiB")
+        return data.decode("utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; name a file that can be read") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from error

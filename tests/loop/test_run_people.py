@@ -1,0 +1,181 @@
+"""Whole runs whose guest asks for what people must approve: real sandboxes, real keys, the real control socket."""
+
+import contextlib
+import threading
+import time
+
+import pytest
+from click.testing import CliRunner
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from loop_cases import make_loop, run_case
+
+from subcritical.app.principals import add
+from subcritical.app.proposals import proposal, proposals
+from subcritical.cli.main import main
+from subcritical.errors import InputError
+from subcritical.pipeline.control import send_order, send_status
+from subcritical.schema import Approval, Ballot, Order, RunState
+
+ASKS = """\
+print(ask(op="hello"))
+threshold(40)
+write("goal.json", '{"aim": "\\u202e\\x1b[2J"}')
+print(ask(op="propose", claim="a goal \\u202eof its own"))
+threshold(50)
+print(ask(op="propose", claim="ordinary"))
+ask(op="done")
+"""
+RULES = [
+    {"path": "solution.py", "is": "code"},
+    {"path": "goal.json", "is": "objective"},
+    {"path": "evaluate.py", "is": "evaluator"},
+]
+
+
+@pytest.fixture
+def keys(tmp_path):
+    """Private key files of three people; `principals.txt` beside the loop names them."""
+    (tmp_path / "loop").mkdir()
+    made = {}
+    for name in ("ana", "bo", "dot"):
+        key = Ed25519PrivateKey.generate()
+        made[name] = tmp_path / f"{name}.key"
+        made[name].write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+        public = tmp_path / f"{name}.pub"
+        public.write_bytes(key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH))
+        add(name, key=public, owner=None, path=tmp_path / "loop" / "principals.txt")
+    return made
+
+
+class Live:
+    """A run in a thread, and the commands of people beside it."""
+
+    def __init__(self, tmp_path, rung, **changes):
+        self.runs = tmp_path / "runs"
+        oversight = {"principals": "principals.txt", "owner": "dot", "approvals_within": "30s"}
+        loop = make_loop(
+            tmp_path / "loop",
+            ASKS,
+            artifacts=RULES,
+            **{"oversight": {**oversight, **changes.pop("oversight", {})}, **changes},
+        )
+        self.ran = None
+        self.thread = threading.Thread(target=self._run, args=(loop, rung), daemon=True)
+        self.thread.start()
+
+    def _run(self, loop, rung):
+        self.ran = run_case(loop, self.runs, rung, wait_when_paused=True)
+
+    def waiting(self):
+        deadline = time.monotonic() + 40
+        while time.monotonic() < deadline:
+            with contextlib.suppress(InputError):
+                found = send_status(self.runs / "run").waits_for_people
+                if found:
+                    return found[0]
+            time.sleep(0.05)
+        raise AssertionError("nothing waits for people")
+
+    def call(self, *arguments):
+        return CliRunner().invoke(main, ["proposals", *map(str, arguments), "--runs", str(self.runs)])
+
+    def vote(self, verdict, name, key, *more):
+        return self.call(verdict, "run", name, "--key", key, "--confirm", name, "--reason", "looked", *more)
+
+    def end(self):
+        self.thread.join(60)
+        assert not self.thread.is_alive()
+        return self.ran
+
+
+def test_two_people_approve_a_new_objective_and_it_is_in_force(tmp_path, rung, keys):
+    live = Live(tmp_path, rung)
+    name = live.waiting()
+    shown = live.call("show", "run", name)
+    assert shown.exit_code == 0, shown.output
+    for part in ("WAITS FOR PEOPLE", "objective: goal.json", "test: accuracy", "the policy asks for more"):
+        assert part in shown.output
+    assert not set(shown.output) & {"\x1b", "\u202e"}
+    assert live.call("list", "run", "--waiting").output.endswith("1 of 1 proposals\n")
+    assert live.vote("approve", name, keys["ana"]).exit_code == 0
+    assert "owns the system" in live.vote("approve", name, keys["dot"]).output
+    assert live.vote("approve", name, keys["bo"]).exit_code == 0
+    ran = live.end()
+    assert ran.verdicts == ["accepted", "accepted"]
+    assert [a.by for a in ran.data(Approval)] == ["people", "selection"]
+    steps = [(b.step, b.by) for b in ran.data(Ballot)]
+    assert steps == [("open", "gateway"), ("approve", "ana"), ("approve", "bo")]
+    kinds = [type(e.data) for e in ran.events if isinstance(e.data, Ballot | Approval)]
+    assert kinds == [Ballot, Ballot, Ballot, Approval, Approval]
+    asked = proposal("run", name, runs=live.runs)
+    assert (asked.became, len(asked.ballots)) == ("accepted", 3)
+    late = live.vote("approve", name, keys["ana"])
+    assert (late.exit_code, "does not wait" in late.output) == (2, True)
+
+
+def test_one_person_rejects_and_the_guest_goes_on(tmp_path, rung, keys):
+    live = Live(tmp_path, rung)
+    name = live.waiting()
+    assert live.vote("reject", name, keys["bo"]).exit_code == 0
+    ran = live.end()
+    assert ran.verdicts == ["refused", "refused"]
+    assert "rejected by bo: looked" in ran.data(Approval)[0].reasons[0]
+    assert ran.data(Approval)[1].verdict == "refused"
+
+
+def test_nobody_answers_and_the_change_is_refused(tmp_path, rung, keys):
+    assert keys
+    ran = Live(tmp_path, rung, oversight={"approvals_within": "1s"}).end()
+    assert "no quorum within 1 s" in ran.data(Approval)[0].reasons[0]
+
+
+def test_stop_works_while_people_are_asked_and_nothing_is_applied(tmp_path, rung, keys):
+    live = Live(tmp_path, rung)
+    name = live.waiting()
+    assert live.vote("approve", name, keys["ana"]).exit_code == 0
+    assert send_order(live.runs / "run", Order.STOP, by="ana", reason="enough").state is RunState.KILLED
+    live.vote("approve", name, keys["bo"])  # recorded, if the box was still open; it opens nothing
+    ran = live.end()
+    assert ran.result.status == "stopped"
+    assert ran.verdicts == []
+
+
+def test_a_quorum_that_is_met_while_paused_applies_only_after_a_resume(tmp_path, rung, keys):
+    live = Live(tmp_path, rung)
+    name = live.waiting()
+    send_order(live.runs / "run", Order.PAUSE, by="ana", reason="let me look")
+    for who in ("ana", "bo"):
+        assert live.vote("approve", name, keys[who]).exit_code == 0
+    time.sleep(0.5)
+    assert proposals("run", runs=live.runs)[0].became == "waits"
+    send_order(live.runs / "run", Order.RESUME, by="bo", reason="looked")
+    ran = live.end()
+    assert ran.verdicts == ["accepted", "accepted"]
+
+
+def test_a_vote_needs_the_id_typed_a_key_and_a_run(tmp_path, rung, keys):
+    live = Live(tmp_path, rung)
+    name = live.waiting()
+    for arguments, says in (
+        (("approve", "run", name, "--key", keys["ana"]), "--confirm"),
+        (("approve", "run", name, "--key", keys["ana"], "--confirm", "p"), "nothing was signed"),
+        (("approve", "run", "p-none", "--key", keys["ana"], "--confirm", "p-none"), "has no proposal"),
+        (("approve", "run", name, "--key", tmp_path / "none", "--confirm", name), "No such file"),
+        (("approve", "run", name, "--key", tmp_path / "ana.pub", "--confirm", name), "cannot be read"),
+        (("approve", "run", name, "--key", keys["ana"], "--confirm", name, "--for", "30d"), "lives 1 to"),
+        (("approve", "other", name, "--key", keys["ana"], "--confirm", name), "no run"),
+    ):
+        found = live.call(*arguments)
+        assert (found.exit_code, says in found.output) == (2, True), found.output
+    live.vote("reject", name, keys["ana"])
+    live.end()
+    assert "Traceback" not in live.call("show", "run", "p-none").output
+
+
+def test_planted_failure_without_enforcement_nobody_is_asked(tmp_path, rung, keys):
+    assert keys
+    ran = Live(tmp_path, rung, policy={"mode": "monitor"}).end()
+    assert ran.verdicts == ["accepted", "accepted"]
+    assert "objective needs approvals" in ran.data(Approval)[0].reasons[0]
+    assert ran.data(Ballot) == []
