@@ -7,7 +7,7 @@ from run_doubles import FakeTree, WordDetector, say
 
 from subcritical.pipeline import Stopped, Timing
 from subcritical.schema import Action, Approval, Order, Receipt, RunState
-from subcritical.tripwires import Condition, Latch, Rule, Tripwires
+from subcritical.tripwires import ROLLED_BACK, Condition, Latch, Rule, Tripwires
 
 WIDE_S = 5.0
 
@@ -147,6 +147,7 @@ def test_a_rollback_is_carried_out_while_the_run_stands_still(make_run):
     def roll_back(version):
         done.append((version, run.tree.can_run))
         run.pipeline.order(Order.RESUME, "ann", "rolled back")
+        return ROLLED_BACK
 
     run.pipeline.gate(roll_back)
     assert done == [("v3", False)]

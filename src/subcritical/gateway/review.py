@@ -83,7 +83,7 @@ class Gateway:
         """Apply the first version: the operator's own files, before any guest ran."""
         tree = self.store.put_tree(files)
         self.store.persist(tree)
-        return _apply.apply(self.store, base=None, tree=tree, proposal="seed")
+        return in_force(_apply.apply(self.store, base=None, tree=tree, proposal="seed"))
 
     def review(
         self,
@@ -139,12 +139,18 @@ class Gateway:
         lines = (self._lacks(change, counted) for change in reviewed.proposal.changes)
         return tuple(line for line in lines if line)
 
-    def apply(self, reviewed: Reviewed, tally: Tally | None = None) -> Head:
+    def apply(
+        self, reviewed: Reviewed, tally: Tally | None = None, *, last_step: _apply.Unless = _apply.at_once
+    ) -> Head | None:
         """Make a reviewed proposal the version in force.
 
         Args:
             reviewed: What to apply.
             tally: The votes by which it was accepted, where it needed some.
+            last_step: Given the one step that makes it the version in force; may decline it and return False.
+
+        Returns:
+            The new head, None where the last step was declined.
 
         Raises:
             GatewayError: It was refused, its demands are not met, or the base moved since the review.
@@ -153,7 +159,13 @@ class Gateway:
         if reasons:
             raise GatewayError(f"proposal {reviewed.proposal.proposal} was refused: {'; '.join(reasons)}")
         self.store.persist(reviewed.tree)
-        return _apply.apply(self.store, base=reviewed.base, tree=reviewed.tree, proposal=reviewed.proposal.proposal)
+        return _apply.apply(
+            self.store,
+            base=reviewed.base,
+            tree=reviewed.tree,
+            proposal=reviewed.proposal.proposal,
+            last_step=last_step,
+        )
 
     def artifacts(self, tree: str, artifact: Artifact) -> dict[str, bytes]:
         """The files of one class in a stored tree."""
@@ -204,6 +216,13 @@ class Gateway:
 
     def _least(self, change: FileChange) -> int:
         return rule_of(change.path, self._rules).approvals
+
+
+def in_force(head: Head | None) -> Head:
+    """The head that was made with no last step that could decline it."""
+    if head is None:
+        raise GatewayError("the version was not put in force")
+    return head
 
 
 def _diff(path: str, before: bytes, after: bytes) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from subcritical.errors import GatewayError
 from subcritical.gateway import _apply
+from subcritical.gateway.review import in_force
 from subcritical.gateway.store import Head, Store
 
 
@@ -30,4 +31,4 @@ def roll_back(store: Store, *, to_tree: str, accepted: frozenset[str], order: st
         raise GatewayError(f"{to_tree} was never an accepted version of this run; `subcritical status` lists them")
     if head.tree == to_tree:
         return head
-    return _apply.apply(store, base=head.tree, tree=to_tree, proposal=order)
+    return in_force(_apply.apply(store, base=head.tree, tree=to_tree, proposal=order))

@@ -13,7 +13,7 @@ from subcritical.ids import Ids
 from subcritical.loop.evaluation.pair import Watch
 from subcritical.loop.guest import Ended, Guest
 from subcritical.loop.judge import Judge
-from subcritical.loop.lineage import Lineage
+from subcritical.loop.lineage import GATEWAY, NOT_APPLIED, ROLLING_BACK, Lineage
 from subcritical.loop.measuring import at_the_end
 from subcritical.loop.outcome import Bounds, Progress, Result, Status
 from subcritical.loop.people import People
@@ -23,7 +23,7 @@ from subcritical.pipeline import Pipeline, Stopped
 from subcritical.pipeline.status import OURSELVES
 from subcritical.sandbox import Containment
 from subcritical.schema import Control, Event, EventData, Measurement, Message, Resource, RunState, Split
-from subcritical.tripwires import BY_PREFIX, PREVIOUS
+from subcritical.tripwires import BY_PREFIX, NOT_ROLLED_BACK, PREVIOUS, ROLLED_BACK
 
 _KILL_S = 5.0
 _POLL_S = 0.1
@@ -97,6 +97,7 @@ class Runner:
         self._guest: Guest | None = None
         self._started_ns = clock.boot_ns()
         self._rolled_back = False
+        self._not_applied = ""
         self._lineage = Lineage()
         self._k = (lambda: measure_k(self._lineage.accepted)) if measure_k else None
         self._people = People(
@@ -120,6 +121,7 @@ class Runner:
             clock=clock,
             ids=ids,
             told=self._tell_progress,
+            confirm_lease=containment.confirm_lease,
         )
 
     # -- what a blocked wait looks at (`Watch`) ------------------------------------------------------
@@ -146,7 +148,7 @@ class Runner:
 
     def restore(self, events: list[Event]) -> None:
         """Take up a run from its journal."""
-        self._lineage.restore(events, self._head().tree)
+        self._not_applied = self._lineage.restore(events, self._head().tree)
         for split, scores in self._lineage.scores.items():
             self._judge.evaluations[split] = max((score.evaluation for score in scores), default=0)
 
@@ -155,6 +157,9 @@ class Runner:
         try:
             head = self._head()
             self._pipeline.start(by="loop", reason=f"version {head.version} is in force: {head.tree}")
+            if self._not_applied:
+                self._event(Control(order=NOT_APPLIED, by=GATEWAY, reason=self._not_applied))
+                self._pipeline.process()
             self.check()
             self._judge.start()
             self._prepare()
@@ -203,7 +208,7 @@ class Runner:
         self._step.remember_seed(files)
         if self._lineage.best is not None:
             return
-        self._lineage.accepted.append(head.tree)
+        self._lineage.accept(head.tree)
         public = self._step.score_public(head.proposal, head.tree, files)
         if public.scored is None:
             self._pipeline.process()
@@ -276,18 +281,28 @@ class Runner:
             cut = len(text) > _MAX_TEXT or output.truncated
             self._event(Message(source="guest", text=text[-_MAX_TEXT:], truncated=cut))
 
-    def _roll_back(self, wanted: str) -> None:
+    def _roll_back(self, wanted: str) -> str:
         """Kill the guest and move the head back. The pipeline calls this while the run stands still, and records it."""
+        lineage = self._lineage
+        # A rollback that a crash cut in two is done to the version that it was begun to, not to one before that.
+        target = lineage.going_back or (lineage.previous if wanted == PREVIOUS else wanted)
+        if target not in lineage.accepted:
+            self._tell_progress(f"no rollback: {target[:80]} was never an accepted version")
+            return NOT_ROLLED_BACK
         self._record_output()
         self._end_guest()
-        target = self._lineage.before(self._head().tree) if wanted == PREVIOUS else wanted
+        self._event(Control(order=ROLLING_BACK, by=GATEWAY, reason=target))
+        self._pipeline.process()
         roll_back(
             self._gateway.store,
             to_tree=target,
-            accepted=frozenset(self._lineage.accepted),
+            accepted=frozenset(lineage.accepted),
             order=self._ids.record("rollback"),
         )
+        lineage.go_back(target)
+        lineage.going_back = ""
         self._rolled_back = True
+        return ROLLED_BACK
 
     def _score_after_roll_back(self) -> None:
         """Selection goes on from the public score of the version that is in force now."""

@@ -46,6 +46,7 @@ class Step:
         clock: Time of held-out slots.
         ids: Names proposals.
         told: Called with the verdict when the guest has its answer.
+        confirm_lease: Raises if the run is no longer ours; called right before a change is applied.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Step:
         clock: Clock,
         ids: Ids,
         told: Callable[[str], None],
+        confirm_lease: Callable[[], None],
     ) -> None:
         """Bind the parts."""
         self._pipeline = pipeline
@@ -75,6 +77,7 @@ class Step:
         self._clock = clock
         self._ids = ids
         self._told = told
+        self._confirm_lease = confirm_lease
         self._seed_weights = b""
 
     def take(self, guest: Guest, submission: Submission) -> None:
@@ -144,9 +147,13 @@ class Step:
         return "accepted", ()
 
     def _apply(self, reviewed: Reviewed, tally: Tally) -> None:
-        self._process()
-        self._gateway.apply(reviewed, tally)
-        self._lineage.accepted.append(reviewed.tree)
+        """Put an accepted version in force: not while the run is held, and not after it was stopped."""
+        applied = None
+        while applied is None:
+            self._process()
+            self._confirm_lease()
+            applied = self._gateway.apply(reviewed, tally, last_step=self._pipeline.apply)
+        self._lineage.accept(reviewed.tree)
 
     def _accept(self, reviewed: Reviewed) -> str | None:
         """Record the acceptance; why that cannot be until the next review, or None: not while the run is held."""

@@ -9,8 +9,9 @@ happen otherwise.
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -29,15 +30,15 @@ _LONGEST_TEXT = 4096
 _LONGEST_NAME = 200
 _MOST_IDS = 1024
 _MOMENT_S = 0.5
+_CHANGE_S = 0.05
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """An order before it is an action. `ordered_ns`: CLOCK_BOOTTIME when the supervisor received it."""
+    """An order before it is an action."""
 
     order: Order
     by: str
     reason: str
-    ordered_ns: int
     findings: tuple[str, ...] = ()
     argument: str = ""
 
@@ -69,6 +70,7 @@ class Orders:
         # A kill is legal while a freeze waits for the kernel, so it takes a lock of its own.
         self._moving = threading.RLock()
         self._killing = threading.RLock()
+        self._applying = threading.Lock()
         self.failed: Receipt | None = None
 
     def carry_out(self, wanted: Wanted, first: First) -> Receipt:
@@ -81,7 +83,9 @@ class Orders:
             findings=tuple(_clean(identity, _LONGEST_NAME) for identity in wanted.findings[:_MOST_IDS]),
             argument=_clean(wanted.argument, _LONGEST_NAME),
         )
-        slot = self._recorder.put(action)
+        with self._after_what_is_applied():
+            ordered_ns = self._clock.boot_ns()
+            slot = self._recorder.put(action)
         recorded = True
         if first != "act":
             wait_s = self._record_timeout_s if first == "must_record" else min(_MOMENT_S, self._record_timeout_s)
@@ -90,7 +94,7 @@ class Orders:
             refusal = refusal_of(action, self._recorder.latch)
             if first == "must_record" and not recorded and not refusal:
                 refusal = "the journal cannot be written, and what loosens or changes the run must be recorded first"
-            receipt = self._act(action, wanted.ordered_ns, refusal)
+            receipt = self._act(action, ordered_ns, refusal)
             # The rules are armed again before the latch is released: a finding in between meets at least one of them.
             self._observe([receipt])
             written = self._recorder.put(receipt)
@@ -105,12 +109,33 @@ class Orders:
         """What `wanted` would do. Touches and records nothing."""
         action = Action(id="", order=wanted.order, by=wanted.by, reason=wanted.reason, argument=wanted.argument)
         action = msgspec.structs.replace(action, findings=wanted.findings)
-        latch = self._recorder.latch
+        latch, ordered_ns = self._recorder.latch, self._clock.boot_ns()
         refusal = refusal_of(action, latch)
         if refusal:
             detail = f"dry run: {refusal}"
-            return refuse(action, self._handle, latch.state, ordered_ns=wanted.ordered_ns, detail=detail)
-        return act(action, self._handle, latch.state, self._clock, ordered_ns=wanted.ordered_ns, dry_run=True)
+            return refuse(action, self._handle, latch.state, ordered_ns=ordered_ns, detail=detail)
+        return act(action, self._handle, latch.state, self._clock, ordered_ns=ordered_ns, dry_run=True)
+
+    def unless_held(self, change: Callable[[], None]) -> bool:
+        """Do something quick that no order comes in the middle of; False, and not done, where a latch is down.
+
+        What this does not protect against: a file system on which `change` hangs. An order waits for it only a moment,
+        so that it still stops the run; the change may then be seen after it.
+        """
+        with self._applying:
+            if self._recorder.latch.down:
+                return False
+            change()
+            return True
+
+    @contextlib.contextmanager
+    def _after_what_is_applied(self) -> Iterator[None]:
+        had = self._applying.acquire(timeout=_CHANGE_S)
+        try:
+            yield
+        finally:
+            if had:
+                self._applying.release()
 
     def _act(self, action: Action, ordered_ns: int, refusal: str) -> Receipt:
         state = self._recorder.latch.state
@@ -160,14 +185,7 @@ class Orders:
     def _hold_again(self) -> None:
         """A finding arrived that the resume did not name: it holds until it is named too."""
         reason = "found while the resume was under way; name these findings too"
-        ordered_ns = self._clock.boot_ns()
-        wanted = Wanted(
-            order=Order.PAUSE,
-            by="pipeline",
-            reason=reason,
-            ordered_ns=ordered_ns,
-            findings=self._recorder.latch.findings,
-        )
+        wanted = Wanted(order=Order.PAUSE, by="pipeline", reason=reason, findings=self._recorder.latch.findings)
         self.carry_out(wanted, "act")
 
 

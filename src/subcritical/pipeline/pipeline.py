@@ -44,7 +44,7 @@ from subcritical.schema import (
     RunState,
     visible,
 )
-from subcritical.tripwires import BY_PREFIX, ROLLED_BACK, START, Latch, Request, Tripwires
+from subcritical.tripwires import BY_PREFIX, START, Latch, Request, Tripwires
 
 ResultT = TypeVar("ResultT")
 
@@ -188,6 +188,10 @@ class Pipeline:
             self._take_in(recorded)
         return recorded
 
+    def apply(self, change: Callable[[], None]) -> bool:
+        """Move the head, say, while no order can come in between; False, and not done, where a latch is down."""
+        return self._orders.unless_held(change)
+
     def measurement(self, measurement: Measurement) -> Measurement:
         """Record a measurement; rules see it with the next `process`. Raises like `event`."""
         return self._guarded(partial(self._recorder.append, measurement))
@@ -239,12 +243,9 @@ class Pipeline:
         What contains happens before it is recorded, what loosens or changes only after. A refusal is
         a receipt with outcome `refused` and the reason in `detail`.
         """
-        ordered_ns = self._clock.boot_ns()
         # A person cannot sign as a rule: rules may only tighten, and their latches outlive a start.
         by = f"somebody who calls himself {by}" if by.startswith(BY_PREFIX) or by in OURSELVES else by
-        wanted = Wanted(
-            order=order, by=by, reason=reason, ordered_ns=ordered_ns, findings=tuple(findings), argument=argument
-        )
+        wanted = Wanted(order=order, by=by, reason=reason, findings=tuple(findings), argument=argument)
         if dry_run:
             return self._orders.preview(wanted)
         first: First = "must_record" if loosens(order, argument, self.latch) else "act"
@@ -254,11 +255,11 @@ class Pipeline:
         """Say that `producer` is alive. Cheap; memory only."""
         self._heartbeats.alive(producer)
 
-    def gate(self, roll_back: Callable[[str], None] | None = None) -> None:
+    def gate(self, roll_back: Callable[[str], str] | None = None) -> None:
         """Return when the run may go on; blocks while it is paused.
 
         With `roll_back`, an ordered rollback is carried out here, in the caller's thread, while the
-        run stands still, and recorded as done. Without it the caller looks at `latch.roll_back`.
+        run stands still, and recorded by the order that it returns. Without it the caller looks at `latch.roll_back`.
 
         Raises:
             Stopped: The run was killed, or is finished.
@@ -268,8 +269,7 @@ class Pipeline:
             if latch.state in _GONE:
                 raise stopped_by(latch, contained=self.contained)
             if latch.state is RunState.PAUSED and latch.roll_back is not None and roll_back is not None:
-                roll_back(latch.roll_back)
-                done = Control(order=ROLLED_BACK, by="gateway", reason=latch.roll_back)
+                done = Control(order=roll_back(latch.roll_back), by="gateway", reason=latch.roll_back)
                 self.event(done, generation=self._seen.generation, producer="pipeline")
                 self.process()
                 continue
@@ -363,20 +363,17 @@ class Pipeline:
             order=request.order,
             by=request.by,
             reason=request.reason,
-            ordered_ns=self._clock.boot_ns(),
             findings=request.findings,
             argument=request.argument,
         )
         if request.order is Order.ROLL_BACK:
             self._orders.carry_out(msgspec.structs.replace(wanted, order=Order.PAUSE, argument=""), first)
-            wanted = msgspec.structs.replace(wanted, ordered_ns=self._clock.boot_ns())
             first = "must_record"
         return self._orders.carry_out(wanted, first)
 
     def _by_itself(self, order: Order, by: str, reason: str) -> Receipt:
         """An order of the supervisor's own: it contains, so it acts first."""
-        ordered_ns = self._clock.boot_ns()
-        return self._orders.carry_out(Wanted(order=order, by=by, reason=reason, ordered_ns=ordered_ns), "act")
+        return self._orders.carry_out(Wanted(order=order, by=by, reason=reason), "act")
 
     def _guarded(self, call: Callable[[], ResultT]) -> ResultT:
         """Run `call`; a run whose journal cannot be written is paused before the error goes up."""

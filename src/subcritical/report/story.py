@@ -32,7 +32,8 @@ from subcritical.stats import clopper_pearson, normal_quantile
 
 LEVEL = 0.95
 _TREE = re.compile(r"sha256:[0-9a-f]{64}")
-_ROLLED_BACK = "rolled_back"
+_GOING_BACK = ("rolling_back", "rolled_back")
+_NOT_APPLIED = "not_applied"
 
 
 class Bounded(msgspec.Struct, frozen=True, kw_only=True):
@@ -256,7 +257,9 @@ def _score(story: Story, event: Event, score: Score) -> None:
 
 def _control(story: Story, event: Event, control: Control) -> None:
     story.controls.append((event, control))
-    if control.order != _ROLLED_BACK:
+    if control.order == _NOT_APPLIED and len(story.versions) > 1:
+        story.versions.pop()
+    if control.order not in _GOING_BACK:
         return
     # The gateway writes the digest of the version it went back to into the reason.
     tree = _TREE.search(control.reason)

@@ -3,7 +3,8 @@
 from subcritical.sandbox._sandbox import Sandbox
 from subcritical.sandbox.collect import Collected, CollectLimits, collect, escape_path, open_beneath
 from subcritical.sandbox.contained import ContainedRun, run_contained
-from subcritical.sandbox.containment import GUARDS, Containment
+from subcritical.sandbox.containment import Containment
+from subcritical.sandbox.guards import GUARDS
 from subcritical.sandbox.probe import Probe, probe
 from subcritical.sandbox.spec import (
     SOCKET_INSIDE,

@@ -25,28 +25,9 @@ from subcritical.sandbox._pauses import Pauses
 from subcritical.sandbox._prepared import Prepared
 from subcritical.sandbox._sandbox import Sandbox
 from subcritical.sandbox._starting import Starter, check_for_r3
+from subcritical.sandbox.guards import GUARDS
 from subcritical.sandbox.spec import Rung, SandboxSpec, check_spec
 from subcritical.schema import Handle
-
-GUARDS = frozenset(
-    {
-        "clear_environment",
-        "close_fds",
-        "dead_man",
-        "disk_limit",
-        "inode_limit",
-        "landlock",
-        "memory_limit",
-        "mount_namespace",
-        "nested_namespaces",
-        "network_namespace",
-        "output_cap",
-        "pid_namespace",
-        "process_limit",
-        "seccomp",
-    }
-)
-"""Names for `_without`: a test removes a guard to show that the attack succeeds then."""
 
 _START_TIMEOUT_S = 30.0
 _CLOSE_TIMEOUT_S = 10.0
@@ -278,6 +259,17 @@ class Containment:
         return False
 
     # -- while it runs ---------------------------------------------------------------------------
+
+    def confirm_lease(self) -> None:
+        """Renew the lease now, before something that only the holder of a run may do.
+
+        Raises:
+            ContainmentError: The run was killed, be it by the dead man's switch while this process stood still.
+        """
+        with self._lock:
+            self._refuse_if_dead()
+        if self._watcher is not None:
+            self._watcher.renew()
 
     def paused_ns(self) -> int:
         """Total time the whole run was frozen so far, in nanoseconds; charged to no limit."""

@@ -1,12 +1,13 @@
 """Rules over findings, measurements and silence that request actions; they latch."""
 
 from subcritical.tripwires.engine import Tripwires
-from subcritical.tripwires.latch import LIVE, NO_THROTTLE, PREVIOUS, ROLLED_BACK, START, Cause, Latch
+from subcritical.tripwires.latch import LIVE, NO_THROTTLE, NOT_ROLLED_BACK, PREVIOUS, ROLLED_BACK, START, Cause, Latch
 from subcritical.tripwires.rules import BY_PREFIX, Condition, Request, Rule
 
 __all__ = [
     "BY_PREFIX",
     "LIVE",
+    "NOT_ROLLED_BACK",
     "NO_THROTTLE",
     "PREVIOUS",
     "ROLLED_BACK",

@@ -31,6 +31,8 @@ START = "start"
 """`Control.order` when a guest is started; an absorbed `killed` ends here and nowhere else."""
 ROLLED_BACK = "rolled_back"
 """`Control.order` when the gateway has carried out an ordered rollback."""
+NOT_ROLLED_BACK = "not_rolled_back"
+"""`Control.order` when it cannot: the version was never accepted. The run stays as it is, paused."""
 NO_THROTTLE = "off"
 """Argument of `throttle` that lifts it."""
 PREVIOUS = "previous"
@@ -139,7 +141,7 @@ def _after_event(latch: Latch, event: Event) -> Latch:
 
 def _after_control(latch: Latch, control: Control) -> Latch:
     """A new guest. What a rule, a pause or a finding holds stays; a person's plain stop ends with this start."""
-    if control.order == ROLLED_BACK:
+    if control.order in (ROLLED_BACK, NOT_ROLLED_BACK):
         return _but(latch, roll_back=None)
     if control.order != START:
         return latch
