@@ -21,7 +21,9 @@ ASKS = """\
 print(ask(op="hello"))
 threshold(40)
 write("goal.json", '{"aim": "\\u202e\\x1b[2J"}')
-print(ask(op="propose", claim="a goal \\u202eof its own"))
+answer = ask(op="propose", claim="a goal \\u202eof its own")
+if answer["verdict"] == "refused":
+    os.remove("goal.json")
 threshold(50)
 print(ask(op="propose", claim="ordinary"))
 ask(op="done")
@@ -119,9 +121,8 @@ def test_one_person_rejects_and_the_guest_goes_on(tmp_path, rung, keys):
     name = live.waiting()
     assert live.vote("reject", name, keys["bo"]).exit_code == 0
     ran = live.end()
-    assert ran.verdicts == ["refused", "refused"]
+    assert ran.verdicts == ["refused", "accepted"]
     assert "rejected by bo: looked" in ran.data(Approval)[0].reasons[0]
-    assert ran.data(Approval)[1].verdict == "refused"
 
 
 def test_nobody_answers_and_the_change_is_refused(tmp_path, rung, keys):

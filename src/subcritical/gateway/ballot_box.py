@@ -112,6 +112,9 @@ class BallotBox:
             self._check_time(vote)
             if vote.verdict != "reject" and owner == self._system_owner:
                 raise InputError(f"{principal.owner} owns the system: its changes are approved by others")
+            # Else an older approval of the same owner, cast once more by anybody, would take the rejection away.
+            if any(earlier.verdict == "reject" for earlier in self._votes.values()):
+                raise InputError(f"proposal {vote.proposal} was rejected; that is final")
             if self._votes.get(owner) == vote:
                 return f"{principal.owner} has voted so already: {vote.verdict}"
             self._record(

@@ -110,6 +110,8 @@ class Lineage:
             return False
         if control.order == ROLLING_BACK:
             self.going_back = control.reason
+            if not self.line:  # before the seed had a score: there is nothing else to go back to
+                self.accept(control.reason)
         elif control.order == ROLLED_BACK and self.line:
             asked_for = self.previous if control.reason == PREVIOUS else control.reason
             self.go_back(self.going_back or asked_for)

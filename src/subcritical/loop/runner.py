@@ -157,20 +157,12 @@ class Runner:
         try:
             head = self._head()
             self._pipeline.start(by="loop", reason=f"version {head.version} is in force: {head.tree}")
+            if not self._lineage.accepted:
+                self._lineage.accept(head.tree)
             if self._not_applied:
                 self._event(Control(order=NOT_APPLIED, by=GATEWAY, reason=self._not_applied))
                 self._pipeline.process()
-            self.check()
-            self._judge.start()
-            self._prepare()
-            while True:
-                try:
-                    why = self._generations()
-                except _RolledBack:
-                    self._score_after_roll_back()
-                    continue
-                self._measure_growth()
-                return self._result("finished", why)
+            return self._result("finished", self._until_the_end())
         except _Tripped:
             return self._result("tripped", "; ".join(self._pipeline.latch.reasons) or "a tripwire fired")
         except Stopped as stopped:
@@ -188,6 +180,21 @@ class Runner:
             self._end_guest()
             self._judge.close()
 
+    def _until_the_end(self) -> str:
+        """From the version in force on, and again from an older one whenever people go back to it; why it ended."""
+        while True:
+            try:
+                self.check()
+                self._judge.start()
+                self._prepare()
+                why = self._generations()
+                self._measure_growth()
+            except _RolledBack:
+                self._rolled_back = False
+                self._lineage.best = None
+            else:
+                return why
+
     def _why_stopped(self) -> str:
         """Who stopped the run; empty where nobody did."""
         if self._pipeline.latch.state not in _GONE:
@@ -202,22 +209,22 @@ class Runner:
         return Result(status=status, why=why, generations=self._lineage.generation, accepted=self._lineage.changes)
 
     def _prepare(self) -> None:
-        """Score the seed before any guest runs."""
+        """Score the version in force before any guest runs, where selection has no public score of it to go on from."""
         head = self._head()
         files = self._gateway.store.tree(head.tree)
         self._step.remember_seed(files)
         if self._lineage.best is not None:
             return
-        self._lineage.accept(head.tree)
+        first = not self._lineage.scores[Split.PUBLIC]
         public = self._step.score_public(head.proposal, head.tree, files)
-        if public.scored is None:
+        self._lineage.best = public.scored.value if public.scored else None
+        if first and public.scored is None:
             self._pipeline.process()
             raise SubcriticalError(
                 f"the seed version could not be scored ({public.status}: {public.detail}); "
                 "run the evaluator on the workspace by hand, then start again"
             )
-        self._lineage.best = public.scored.value
-        if self._judge.has_held_out:
+        if first and self._judge.has_held_out:
             held_out = self._judge.calibrate(files, self, public)
             self._step.record(held_out, Split.HELD_OUT, head.proposal, head.tree)
         self._pipeline.process()
@@ -303,14 +310,6 @@ class Runner:
         lineage.going_back = ""
         self._rolled_back = True
         return ROLLED_BACK
-
-    def _score_after_roll_back(self) -> None:
-        """Selection goes on from the public score of the version that is in force now."""
-        self._rolled_back = False
-        head = self._head()
-        public = self._step.score_public(head.proposal, head.tree, self._gateway.store.tree(head.tree))
-        self._lineage.best = public.scored.value if public.scored else None
-        self._pipeline.process()
 
     def _end_guest(self) -> None:
         if self._guest is not None:

@@ -151,9 +151,15 @@ class Step:
         applied = None
         while applied is None:
             self._process()
-            self._confirm_lease()
-            applied = self._gateway.apply(reviewed, tally, last_step=self._pipeline.apply)
+            applied = self._gateway.apply(reviewed, tally, last_step=self._last_step)
         self._lineage.accept(reviewed.tree)
+
+    def _last_step(self, move: Callable[[], None]) -> bool:
+        def still_ours() -> None:
+            self._confirm_lease()
+            move()
+
+        return self._pipeline.apply(still_ours)
 
     def _accept(self, reviewed: Reviewed) -> str | None:
         """Record the acceptance; why that cannot be until the next review, or None: not while the run is held."""
