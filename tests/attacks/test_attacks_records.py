@@ -230,8 +230,9 @@ def test_c38_a_write_ended_at_any_step_leaves_the_old_or_the_new_version(tmp_pat
 
 
 def test_c38_control_a_head_written_in_place_is_left_in_halves(tmp_path, monkeypatch):
-    def in_place(store, head):
+    def in_place(store, head, _last_step):
         store.head_path.write_bytes(_apply.msgspec.json.encode(head))
+        return True
 
     monkeypatch.setattr(_apply, "_replace", in_place)
     broken = 0

@@ -71,7 +71,7 @@ def test_the_owner_of_the_system_does_not_approve_it(world, asked):
         ({"reason": "x" * 3000}, "a reason of 3000"),
     ],
 )
-def test_a_vote_fits_one_question_only(world, asked, changes, says):
+def test_c36_a_vote_fits_one_question_only(world, asked, changes, says):
     """C36: an approval of another run, start, proposal, version or day is not counted, nor recorded."""
     before = len(world.records)
     with pytest.raises(InputError, match=says):
@@ -152,7 +152,7 @@ def test_the_same_vote_twice_is_recorded_once(world, asked):
     assert len(world.records) == 2
 
 
-def test_votes_end_with_their_proposal(world, asked):
+def test_c36_votes_end_with_their_proposal(world, asked):
     """C36: what was approved once is not approved again by the same signatures, whatever is in force then."""
     votes = [world.vote(asked, who) for who in ("ana", "bo")]
     for vote in votes:
@@ -167,7 +167,7 @@ def test_votes_end_with_their_proposal(world, asked):
         world.ask(asked)
 
 
-def test_votes_about_other_bytes_do_not_apply(world, asked):
+def test_c37_votes_about_other_bytes_do_not_apply(world, asked):
     """C37: what is smuggled in after the votes has other digests, and a base that moved is compared."""
     for who in ("ana", "bo"):
         world.cast(asked, who)

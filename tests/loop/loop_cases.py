@@ -105,12 +105,13 @@ class Ran:
         return "".join(e.data.text for e in self.events if getattr(e.data, "source", "") == "guest")
 
 
-def run_case(loop_file: Path, runs: Path, rung, *, name="run", resume=False, **options) -> Ran:
+def run_case(loop_file: Path, runs: Path, rung, *, name="run", resume=False, progress=lambda _: None, **options) -> Ran:
     directory = RunDirectory(runs / name) if resume else RunDirectory.create(runs, name)
     if not resume:
         directory.remember(loop_file)
     chosen = RunOptions(rung=rung, resume=resume, seed=1, **options)
-    return Ran(run_loop(load_loop(loop_file), directory, options=chosen, clock=SystemClock()), directory)
+    result = run_loop(load_loop(loop_file), directory, options=chosen, clock=SystemClock(), progress=progress)
+    return Ran(result, directory)
 
 
 def answer_of(text: str) -> dict:

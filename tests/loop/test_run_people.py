@@ -62,12 +62,14 @@ class Live:
             artifacts=RULES,
             **{"oversight": {**oversight, **changes.pop("oversight", {})}, **changes},
         )
-        self.ran = None
+        self.ran, self.said = None, []
         self.thread = threading.Thread(target=self._run, args=(loop, rung), daemon=True)
         self.thread.start()
 
     def _run(self, loop, rung):
-        self.ran = run_case(loop, self.runs, rung, wait_when_paused=True)
+        self.ran = run_case(
+            loop, self.runs, rung, wait_when_paused=True, progress=lambda done: self.said.append(done.verdict)
+        )
 
     def waiting(self):
         deadline = time.monotonic() + 40
@@ -176,7 +178,9 @@ def test_a_vote_needs_the_id_typed_a_key_and_a_run(tmp_path, rung, keys):
 
 def test_planted_failure_without_enforcement_nobody_is_asked(tmp_path, rung, keys):
     assert keys
-    ran = Live(tmp_path, rung, policy={"mode": "monitor"}).end()
+    live = Live(tmp_path, rung, policy={"mode": "warn"})
+    ran = live.end()
     assert ran.verdicts == ["accepted", "accepted"]
     assert "objective needs approvals" in ran.data(Approval)[0].reasons[0]
     assert ran.data(Ballot) == []
+    assert [said for said in live.said if "the policy would refuse goal.json" in said]

@@ -46,18 +46,18 @@ def race(folder, proposals, seed):
 def disturb(child, folder, chance, did):
     while child.poll() is None:
         time.sleep(chance.choice([0.002, 0.02, 0.1, 0.3]))
-        what = chance.choice(["pause", "pause", "pause", "stop", "kill", "nothing", "nothing"])
+        what = chance.choice(["pause", "pause", "stop", "kill", "nothing", "nothing"])
         with contextlib.suppress(SubcriticalError):
             if what == "pause":
                 send_order(folder, Order.PAUSE, by="ana", reason="look")
                 did["pauses"] += 1
                 time.sleep(chance.choice([0.0, 0.01]))
                 send_order(folder, Order.RESUME, by="ana", reason="looked")
-            elif what == "stop" and chance.random() < 0.5:
+            elif what == "stop":
                 send_order(folder, Order.STOP, by="ana", reason="enough")
                 did["stops"] += 1
                 child.wait(30)
-            elif what == "kill" and chance.random() < 0.5:
+            elif what == "kill":
                 os.kill(child.pid, signal.SIGKILL)
                 did["kills"] += 1
                 child.wait(30)
@@ -100,7 +100,7 @@ def test_proposals_against_pause_stop_and_kill(tmp_path):
     late, changes = too_late(tmp_path / "run")
     print(did, f"{changes} changes of the head, {len(late)} after an order that holds")
     assert late == []
-    assert min(did["pauses"], did["starts"]) >= 2
+    assert min(did["pauses"], did["starts"]) >= 2, "nothing came in between"
 
 
 @pytest.mark.sim

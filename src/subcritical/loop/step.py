@@ -96,6 +96,8 @@ class Step:
         self._record_subsets(reviewed)
         if self._gateway.guard.enforce:
             self._process()
+        if reviewed.waived and self._gateway.quorum.mode == "warn":
+            self._told(f"WARNING: the policy would refuse {'; '.join(reviewed.waived)}"[:1000])
         if not reviewed.allowed:
             self._settle(reviewed, "refused", "gateway", reviewed.refusals)
             self._answer(guest, self._answer_of("refused", reviewed.refusals, None))
