@@ -1,5 +1,8 @@
 """Real sandboxes on the strongest rung of this machine."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 from evaluation_cases import EVALUATOR, GOOD
@@ -7,6 +10,9 @@ from evaluation_cases import EVALUATOR, GOOD
 from subcritical.clock import SystemClock
 from subcritical.loop.evaluation import Pair, Plan, Rules
 from subcritical.sandbox import Containment, Limits, probe
+
+# Keys of people are shared with the gateway's tests.
+sys.path.insert(0, str(Path(__file__).parent.parent / "gateway"))
 
 
 class Watching:

@@ -53,6 +53,7 @@ def test_a_good_file_is_read(write):
         ("is: code", "is: code, approvals: -1", 5, "approvals"),
         ("review: assumed", "review: assumed, principals: nobody.txt", 8, "no file `nobody.txt`"),
         ("review: assumed", "review: assumed, principals: seed/who.txt", 8, "no file `seed/who.txt`"),
+        ("review: assumed", "review: assumed, resume_by: 2", 8, "resume_by needs people"),
         ("oversight:", "policy: {file: none.cedar}\noversight:", 8, "no file `none.cedar`"),
         ("oversight:", "policy: {mode: off}\noversight:", 8, "enforce"),
         ("oversight:", "containment: {proof: required}\noversight:", 8, "policy prove --attest"),

@@ -176,6 +176,37 @@ def test_a_vote_needs_the_id_typed_a_key_and_a_run(tmp_path, rung, keys):
     assert "Traceback" not in live.call("show", "run", "p-none").output
 
 
+def test_one_person_pauses_and_two_resume(tmp_path, rung, keys):
+    live = Live(tmp_path, rung, oversight={"resume_by": 2})
+    name = live.waiting()
+
+    def order(what, *more):
+        return CliRunner().invoke(main, [what, "run", "--runs", str(live.runs), "--reason", "looked", *map(str, more)])
+
+    assert order("pause").exit_code == 0
+    unsigned = order("resume")
+    assert (unsigned.exit_code, "give --key" in unsigned.output) == (2, True), unsigned.output
+    first = order("resume", "--key", keys["ana"])
+    assert (first.exit_code, "1 of 2 people" in first.output) == (0, True), first.output
+    assert send_status(live.runs / "run").state is RunState.PAUSED
+    assert order("resume", "--key", keys["bo"], "--json").exit_code == 0
+    assert send_status(live.runs / "run").state is RunState.RUNNING
+    assert order("review", "--by", "ana", "--key", keys["ana"]).exit_code == 0
+    live.vote("reject", name, keys["bo"])
+    ran = live.end()
+    assert [c.by for c in ran.records if getattr(c, "order", None) is Order.RESUME and hasattr(c, "by")] == [
+        "ana and bo"
+    ]
+
+
+def test_a_run_that_nobody_could_resume_does_not_start(tmp_path, rung, keys):
+    assert keys
+    oversight = {"principals": "principals.txt", "owner": "dot", "resume_by": 3}
+    loop = make_loop(tmp_path / "loop", ASKS, artifacts=RULES, oversight=oversight)
+    with pytest.raises(InputError, match="3 people must resume a run and 2 could"):
+        run_case(loop, tmp_path / "runs", rung)
+
+
 def test_planted_failure_without_enforcement_nobody_is_asked(tmp_path, rung, keys):
     assert keys
     live = Live(tmp_path, rung, policy={"mode": "warn"})

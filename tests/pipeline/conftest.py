@@ -1,7 +1,13 @@
+import sys
+from pathlib import Path
+
 import pytest
 from run_doubles import Run
 
 from subcritical.ledger import Journal
+
+# Keys of people are shared with the gateway's tests.
+sys.path.insert(0, str(Path(__file__).parent.parent / "gateway"))
 
 
 @pytest.fixture

@@ -6,13 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from subcritical.clock import SystemClock
 from subcritical.errors import InputError
+from subcritical.gateway import sign_vote
 from subcritical.ledger import read_journal
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.pipeline.control import send_order, send_review, send_status
+from subcritical.pipeline.several import REVIEW, OrderVote
 from subcritical.schema import Order, Receipt
 from subcritical.tripwires import Latch
+
+_ORDER_LIFETIME_S = 3600
 
 
 def order(
@@ -24,19 +30,42 @@ def order(
     reason: str,
     findings: tuple[str, ...] = (),
     argument: str = "",
+    key: Ed25519PrivateKey | None = None,
 ) -> Receipt:
-    """Send an order and return its receipt.
+    """Send an order, signed where a key is given, and return its receipt.
 
     Raises:
         InputError: No such run, or it is not alive.
+        WaitsError: It takes another person.
     """
-    directory = RunDirectory.find(run, runs)
-    return send_order(directory.path, what, by=by, reason=reason, findings=findings, argument=argument)
+    path = RunDirectory.find(run, runs).path
+    signed = _signed(path, key, order=what, argument=argument, findings=findings, reason=reason)
+    return send_order(path, what, by=by, reason=reason, findings=findings, argument=argument, signed=signed)
 
 
-def review(run: str, *, runs: Path, by: str, reason: str) -> dict[str, Any]:
-    """Record that a person looked at the run; opens the next cycle of changes."""
-    return _plain(send_review(RunDirectory.find(run, runs).path, by=by, reason=reason))
+def review(run: str, *, runs: Path, by: str, reason: str, key: Ed25519PrivateKey | None = None) -> dict[str, Any]:
+    """Record that a person looked at the run; opens the next cycle of changes. Raises like `order`."""
+    path = RunDirectory.find(run, runs).path
+    signed = _signed(path, key, order=REVIEW, argument="", findings=(), reason=reason)
+    return _plain(send_review(path, by=by, reason=reason, signed=signed))
+
+
+def _signed(
+    path: Path, key: Ed25519PrivateKey | None, *, order: str, argument: str, findings: tuple[str, ...], reason: str
+) -> str:
+    """The order with its signature: about the run as it stands now, for an hour. Empty without a key."""
+    if key is None:
+        return ""
+    vote = OrderVote(
+        order=order,
+        argument=argument,
+        findings=findings,
+        run=path.name,
+        mark=send_status(path).mark,
+        expires=SystemClock().wall_ns() // 1_000_000_000 + _ORDER_LIFETIME_S,
+        reason=reason,
+    )
+    return sign_vote(vote, key)
 
 
 def status(run: str, *, runs: Path) -> dict[str, Any]:

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from subcritical.app import orders
+from subcritical.cli.keys import own_key
 from subcritical.cli.output import as_json, errors_end_here, show, show_json
 from subcritical.loop.run_directory import RUNS
 from subcritical.schema import Order, Receipt, visible
@@ -25,8 +27,17 @@ _finding = click.option(
 )
 
 
+_key = click.option(
+    "--key", type=click.Path(path_type=Path), default=None, help="Your private key, where the run takes several people."
+)
+
+
 def _reason(*, required: bool) -> Callable[[F], F]:
     return click.option("--reason", required=required, default=None if required else "", help="Why; recorded.")
+
+
+def _own(key: Path | None) -> Ed25519PrivateKey | None:
+    return None if key is None else own_key(key)
 
 
 def _answer(receipt: Receipt, *, as_json: bool) -> None:
@@ -68,11 +79,15 @@ def pause(run: str, runs: Path, by: str, reason: str, as_json: bool) -> None:
 @_by
 @_reason(required=True)
 @_finding
+@_key
 @as_json
 @errors_end_here
-def resume(run: str, runs: Path, by: str, reason: str, findings: tuple[str, ...], as_json: bool) -> None:
+def resume(
+    run: str, runs: Path, by: str, reason: str, findings: tuple[str, ...], key: Path | None, as_json: bool
+) -> None:
     """Let a paused RUN go on. After a tripwire, name every finding that tripped it (`status` lists them)."""
-    _answer(orders.order(run, Order.RESUME, runs=runs, by=by, reason=reason, findings=findings), as_json=as_json)
+    receipt = orders.order(run, Order.RESUME, runs=runs, by=by, reason=reason, findings=findings, key=_own(key))
+    _answer(receipt, as_json=as_json)
 
 
 @click.command()
@@ -82,13 +97,23 @@ def resume(run: str, runs: Path, by: str, reason: str, findings: tuple[str, ...]
 @_by
 @_reason(required=True)
 @_finding
+@_key
 @as_json
 @errors_end_here
 def throttle(
-    run: str, at_most: str, runs: Path, by: str, reason: str, findings: tuple[str, ...], as_json: bool
+    run: str,
+    at_most: str,
+    runs: Path,
+    by: str,
+    reason: str,
+    findings: tuple[str, ...],
+    key: Path | None,
+    as_json: bool,
 ) -> None:
     """Slow RUN down: at most N accepted changes since the last recorded review."""
-    receipt = orders.order(run, Order.THROTTLE, runs=runs, by=by, reason=reason, findings=findings, argument=at_most)
+    receipt = orders.order(
+        run, Order.THROTTLE, runs=runs, by=by, reason=reason, findings=findings, argument=at_most, key=_own(key)
+    )
     _answer(receipt, as_json=as_json)
 
 
@@ -122,11 +147,12 @@ def roll_back(run: str, version: str, runs: Path, by: str, reason: str, as_json:
 @click.option("--by", required=True, help="Who looked.")
 @_reason(required=True)
 @_runs
+@_key
 @as_json
 @errors_end_here
-def review(run: str, by: str, reason: str, runs: Path, as_json: bool) -> None:
+def review(run: str, by: str, reason: str, runs: Path, key: Path | None, as_json: bool) -> None:
     """Record that a person looked at RUN. Only a recorded review opens the next cycle of a throttled run."""
-    recorded = orders.review(run, runs=runs, by=by, reason=reason)
+    recorded = orders.review(run, runs=runs, by=by, reason=reason, key=_own(key))
     if as_json:
         show_json(recorded)
     else:

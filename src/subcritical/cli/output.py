@@ -76,6 +76,9 @@ def errors_end_here(command: Callable[P, None]) -> Callable[P, None]:
 
 
 def _fail(error: SubcriticalError, *, wants_json: bool) -> None:
+    if error.exit_code == 0:  # nothing is wrong: it waits for another person
+        show_json({"waits": str(error)}) if wants_json else show(str(error))
+        sys.exit(0)
     kind = next((name for cls, name in _KINDS if isinstance(error, cls)), "internal")
     if wants_json:
         envelope: Mapping[str, Any] = {"error": {"kind": kind, "message": str(error), "exit_code": error.exit_code}}

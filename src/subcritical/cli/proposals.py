@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from subcritical.app import proposals as asking
-from subcritical.app.principals import read_private_key
+from subcritical.cli.keys import own_key
 from subcritical.cli.output import as_json, errors_end_here, show, show_json
 from subcritical.errors import InputError
 from subcritical.gateway.votes import Verdict
@@ -136,7 +135,7 @@ def _vote(verdict: Verdict, asked_for: dict[str, Any]) -> None:
         asked_for["run"],
         name,
         verdict,
-        key=_own_key(asked_for["key"]),
+        key=own_key(asked_for["key"]),
         lifetime_s=seconds(asked_for["lifetime"]),
         reason=asked_for["reason"],
         runs=asked_for["runs"],
@@ -155,16 +154,6 @@ def _typed(name: str, confirm: str | None, verdict: Verdict) -> None:
         confirm = click.prompt(f"type the proposal's id to {verdict} it", err=True)
     if confirm != name:
         raise InputError(f"{visible(confirm, 100)!r} is not {visible(name, 100)!r}: nothing was signed")
-
-
-def _own_key(path: Path) -> Ed25519PrivateKey:
-    try:
-        return read_private_key(path)
-    except InputError as error:
-        if "passw" not in str(error).lower() or not sys.stdin.isatty():
-            raise
-    typed: str = click.prompt(f"passphrase of {path}", hide_input=True, err=True)
-    return read_private_key(path, typed.encode())
 
 
 @proposals.command(name="approve")

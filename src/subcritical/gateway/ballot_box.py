@@ -105,7 +105,7 @@ class BallotBox:
         Raises:
             InputError: It does not count, with the reason; nothing was recorded.
         """
-        vote, principal = open_vote(signed, self._principals)
+        vote, principal = open_vote(signed, self._principals, Vote)
         owner = principal.owner.casefold()
         with self._changed:
             asked = self._fitting(vote)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Literal
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 from cryptography.exceptions import InvalidSignature
@@ -45,23 +45,34 @@ class Vote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return _CONTEXT + canonical_json(self)
 
 
+class Signable(Protocol):
+    """What a principal signs. Its message begins with a line that no other kind's message has."""
+
+    def signed_bytes(self) -> bytes:
+        """The message of the signature."""
+        ...
+
+
+SignableT = TypeVar("SignableT", bound=Signable)
+
+
 class _Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    vote: Vote
+    vote: msgspec.Raw
     key: str
     signature: str
 
 
-def sign_vote(vote: Vote, key: Ed25519PrivateKey) -> str:
+def sign_vote(vote: Signable, key: Ed25519PrivateKey) -> str:
     """The vote with its signature, as one line of JSON."""
-    envelope = _Envelope(
-        vote=vote,
-        key=base64.b64encode(public_of(key)).decode(),
-        signature=base64.b64encode(key.sign(vote.signed_bytes())).decode(),
-    )
+    envelope = {
+        "vote": msgspec.to_builtins(vote),
+        "key": base64.b64encode(public_of(key)).decode(),
+        "signature": base64.b64encode(key.sign(vote.signed_bytes())).decode(),
+    }
     return canonical_json(envelope).decode()
 
 
-def open_vote(signed: str, principals: Principals) -> tuple[Vote, Principal]:
+def open_vote(signed: str, principals: Principals, kind: type[SignableT]) -> tuple[SignableT, Principal]:
     """The vote, and whose it is.
 
     Raises:
@@ -71,6 +82,7 @@ def open_vote(signed: str, principals: Principals) -> tuple[Vote, Principal]:
         raise InputError(f"a vote of {len(signed)} characters, at most {SIGNED_MAX} are read")
     try:
         envelope = msgspec.json.decode(signed, type=_Envelope)
+        vote = msgspec.json.decode(envelope.vote, type=kind)
         public = base64.b64decode(envelope.key, validate=True)
         signature = base64.b64decode(envelope.signature, validate=True)
     except (msgspec.MsgspecError, binascii.Error, UnicodeError, ValueError) as error:
@@ -79,9 +91,9 @@ def open_vote(signed: str, principals: Principals) -> tuple[Vote, Principal]:
     if principal is None:
         raise InputError("this key is not enrolled in the run: `subcritical principals list` shows who is")
     try:
-        Ed25519PublicKey.from_public_bytes(public).verify(signature, envelope.vote.signed_bytes())
+        Ed25519PublicKey.from_public_bytes(public).verify(signature, vote.signed_bytes())
     except (InvalidSignature, ValueError, InputError) as error:
         raise InputError(
             f"the signature under the name of {principal.name} does not hold; nothing was counted"
         ) from error
-    return envelope.vote, principal
+    return vote, principal

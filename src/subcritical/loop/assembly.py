@@ -30,6 +30,7 @@ from subcritical.loop.subsets import SubsetAudit
 from subcritical.loop.yaml_source import seconds
 from subcritical.pipeline import Pipeline
 from subcritical.pipeline.control import ControlServer
+from subcritical.pipeline.several import Several
 from subcritical.sandbox import (
     Containment,
 )
@@ -84,7 +85,10 @@ def run_loop(
         pipeline.event(Message(source="gateway", text=said_at_the_start(gateway.quorum, principals)), generation=0)
         box = _box(loop, directory, pipeline, gateway, principals, clock)
         cast = box.cast if box else None
-        stack.enter_context(ControlServer(pipeline, directory.path, guest_groups=containment.groups, cast=cast))
+        several = _several(loop, directory, pipeline, principals, clock)
+        stack.enter_context(
+            ControlServer(pipeline, directory.path, guest_groups=containment.groups, cast=cast, several=several)
+        )
         judge = make_judge(loop, containment, evaluator, options, clock)
         stack.callback(judge.close)
         runner = _runner(loop, pipeline, gateway, box, judge, containment, options, clock, ids, progress)
@@ -115,6 +119,23 @@ def _box(
         clock=clock,
         record=pipeline.ballot,
         system_owner=loop.settings.oversight.owner or "",
+    )
+
+
+def _several(
+    loop: Loop, directory: RunDirectory, pipeline: Pipeline, principals: Principals, clock: Clock
+) -> Several | None:
+    oversight = loop.settings.oversight
+    if oversight.resume_by == 1:
+        return None
+    return Several(
+        principals,
+        needed=oversight.resume_by,
+        run=directory.run,
+        latch=lambda: pipeline.latch,
+        clock=clock,
+        record=pipeline.ballot,
+        system_owner=oversight.owner or "",
     )
 
 

@@ -42,8 +42,12 @@ def quorum_of(loop: Loop, principals: Principals) -> Quorum:
     Raises:
         InputError: The policy cannot be read, or does not fit its schema.
     """
-    owner = (loop.settings.oversight.owner or "").casefold()
-    return Quorum(policy_text(loop), mode=loop.settings.policy.mode, owners=principals.owners - {owner})
+    oversight = loop.settings.oversight
+    owners = principals.owners - {(oversight.owner or "").casefold()}
+    if oversight.resume_by > max(1, len(owners)):
+        wanted = f"{oversight.resume_by} people must resume a run and {len(owners)} could"
+        raise InputError(f"{loop.path}: oversight: {wanted}; enrol more")
+    return Quorum(policy_text(loop), mode=loop.settings.policy.mode, owners=owners)
 
 
 def said_at_the_start(quorum: Quorum, principals: Principals) -> str:

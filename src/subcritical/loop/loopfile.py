@@ -126,7 +126,8 @@ class Oversight(_Part, frozen=True, kw_only=True):
     """How often a person is expected to look. `review: assumed` says that nobody will, and the report says so.
 
     `principals` is the file of people whose votes count, `owner` the owner of the system, who cannot approve its
-    changes; a proposal that needs approvals waits `approvals_within` for them.
+    changes; a proposal that needs approvals waits `approvals_within` for them. `resume_by` people must sign an order
+    that lets the system do more: resume, a wider throttle; with 2 or more, a review is signed, too. To hold takes one.
     """
 
     review: Literal["expected", "assumed"] = "expected"
@@ -135,6 +136,7 @@ class Oversight(_Part, frozen=True, kw_only=True):
     principals: Name | None = None
     owner: Name | None = None
     approvals_within: Duration = "1h"
+    resume_by: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
 
 
 class Trigger(_Part, frozen=True, kw_only=True):
@@ -294,6 +296,8 @@ def _check_people(source: Source, loop: Loop) -> None:
         if path.is_relative_to(workspace):
             raise source.error(f"{section}.{field}: `{name}` lies inside the workspace; move it out", (section, field))
     if oversight.principals is None:
+        if oversight.resume_by > 1:
+            raise source.error("resume_by needs people: name `oversight.principals`", ("oversight", "resume_by"))
         for index, rule in enumerate(settings.artifacts):
             if rule.approvals:
                 raise source.error("approvals need people: name `oversight.principals`", ("artifacts", index))

@@ -33,7 +33,10 @@ from subcritical.pipeline._place import (
     short_directory,
     write_pointer,
 )
+from subcritical.pipeline.messages import Message, Reply, WaitsError
+from subcritical.pipeline.orders import loosens
 from subcritical.pipeline.pipeline import Pipeline
+from subcritical.pipeline.several import REVIEW, Admitted, Several
 from subcritical.pipeline.status import Status
 from subcritical.schema import Order, Receipt, visible
 
@@ -47,26 +50,6 @@ _LINGER_S = 0.2
 _NANOSECONDS = 1_000_000_000
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends: an `Order`, `status`, `review` or `vote`. Long texts are cut where they are recorded."""
-
-    order: str
-    by: str = ""
-    reason: str = ""
-    findings: tuple[str, ...] = ()
-    argument: str = ""
-    dry_run: bool = False
-
-
-class Reply(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the server answers: exactly one of the four."""
-
-    receipt: Receipt | None = None
-    status: Status | None = None
-    told: str = ""
-    error: str = ""
-
-
 class ControlServer:
     """Serves one run's control socket until closed; also a context manager."""
 
@@ -77,6 +60,7 @@ class ControlServer:
         *,
         guest_groups: Sequence[str] = (),
         cast: Callable[[str], str] | None = None,
+        several: Several | None = None,
     ) -> None:
         """Bind the socket and begin to serve.
 
@@ -85,6 +69,7 @@ class ControlServer:
             run_directory: Made owner-only; `control.sock` appears in it with mode 0600.
             guest_groups: Control groups of this run's sandboxes, as `/proc/PID/cgroup` writes them.
             cast: Takes a signed vote and says what became of it; None where nobody votes.
+            several: Counts people for orders that loosen; None where one is enough.
 
         Raises:
             ContainmentError: The directory is not ours, or no socket can be made.
@@ -94,7 +79,7 @@ class ControlServer:
             raise InputError("the supervisor lies in a guest's control group: nobody could give it orders")
         self._pipeline = pipeline
         self._guest_groups = tuple(guest_groups)
-        self._cast = cast
+        self._cast, self._several = cast, several
         self._free = threading.BoundedSemaphore(_CONNECTIONS)
         self._ended = threading.Event()
         make_private(run_directory)
@@ -163,26 +148,41 @@ class ControlServer:
     def _carry_out(self, message: Message) -> Reply:
         if message.order == "status":
             return Reply(status=self._pipeline.status())
-        if message.order == "review":
-            self._pipeline.review(message.by, message.reason)
-            return Reply(status=self._pipeline.status())
         if message.order == "vote":
-            if self._cast is None:
-                return Reply(
-                    error="nobody is enrolled to vote in this run: name `oversight.principals` in its loop file"
-                )
-            return Reply(told=self._cast(message.argument))
+            return Reply(told=self._voted(message.argument))
+        admitted = self._admitted(message)
+        if admitted.told:
+            return Reply(told=admitted.told)
+        if message.order == REVIEW:
+            self._pipeline.review(admitted.by, admitted.reason)
+            return Reply(status=self._pipeline.status())
         if message.order not in set(Order):
-            return Reply(error=f"no order is called {visible(message.order, 64)}")
+            raise InputError(f"no order is called {visible(message.order, 64)}")
         receipt = self._pipeline.order(
             Order(message.order),
-            message.by,
-            message.reason,
+            admitted.by,
+            admitted.reason,
             message.findings,
             argument=message.argument,
             dry_run=message.dry_run,
+            mark=admitted.mark,
         )
         return Reply(receipt=receipt)
+
+    def _voted(self, signed: str) -> str:
+        if self._cast is None:
+            raise InputError("nobody is enrolled to vote in this run: name `oversight.principals` in its loop file")
+        return self._cast(signed)
+
+    def _admitted(self, message: Message) -> Admitted:
+        """Who gives the order: whoever says so; those who signed it, where it loosens and takes several people."""
+        order = message.order
+        free = message.dry_run or self._several is None or order not in (Order.RESUME, Order.THROTTLE, REVIEW)
+        if not free and order == Order.THROTTLE:
+            free = not loosens(Order.THROTTLE, message.argument, self._pipeline.latch)
+        if free or self._several is None:
+            return Admitted(by=message.by, reason=message.reason)
+        return self._several.admit(order, message.argument, message.findings, message.signed)
 
 
 def send_order(
@@ -194,6 +194,7 @@ def send_order(
     findings: Sequence[str] = (),
     argument: str = "",
     dry_run: bool = False,
+    signed: str = "",
     timeout_s: float = 20.0,
 ) -> Receipt:
     """Send one order to a live run and return its receipt.
@@ -206,24 +207,34 @@ def send_order(
         findings: Ids a resume names.
         argument: Number for `throttle` (or `off`), version for `roll_back`.
         dry_run: Only say what would happen.
+        signed: The order, signed, where the run asks for that.
         timeout_s: How long to wait for the answer; the order may be carried out even if it is late.
 
     Raises:
         InputError: The run is not alive, or it refused the caller or could not read the order.
+        WaitsError: The order is counted, and takes another person.
         SourceError: The answer is late or unreadable.
     """
     message = Message(
-        order=order.value, by=by, reason=reason, findings=tuple(findings), argument=argument, dry_run=dry_run
+        order=order.value,
+        by=by,
+        reason=reason,
+        findings=tuple(findings),
+        argument=argument,
+        dry_run=dry_run,
+        signed=signed,
     )
     reply = _exchange(run_directory, message, timeout_s)
+    if reply.told:
+        raise WaitsError(reply.told)
     if reply.receipt is None:
         raise SourceError(f"the run at {run_directory} sent no receipt; ask for its status")
     return reply.receipt
 
 
-def send_review(run_directory: Path, *, by: str, reason: str, timeout_s: float = 20.0) -> Status:
+def send_review(run_directory: Path, *, by: str, reason: str, signed: str = "", timeout_s: float = 20.0) -> Status:
     """Record in a live run that a person looked at it; its status afterwards. Raises like `send_order`."""
-    return _status(run_directory, Message(order="review", by=by, reason=reason), timeout_s)
+    return _status(run_directory, Message(order=REVIEW, by=by, reason=reason, signed=signed), timeout_s)
 
 
 def send_status(run_directory: Path, *, timeout_s: float = 20.0) -> Status:

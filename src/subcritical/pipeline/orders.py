@@ -34,13 +34,14 @@ _CHANGE_S = 0.05
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """An order before it is an action."""
+    """An order before it is an action. With a `mark`, it is refused if anything was ordered after that action."""
 
     order: Order
     by: str
     reason: str
     findings: tuple[str, ...] = ()
     argument: str = ""
+    mark: str = ""
 
 
 class Orders:
@@ -85,13 +86,14 @@ class Orders:
         )
         with self._after_what_is_applied():
             ordered_ns = self._clock.boot_ns()
+            moved = wanted.mark not in ("", self._recorder.latch.mark)
             slot = self._recorder.put(action)
         recorded = True
         if first != "act":
             wait_s = self._record_timeout_s if first == "must_record" else min(_MOMENT_S, self._record_timeout_s)
             recorded = self._recorder.make_durable(slot, wait_s)
         with self._killing if action.order in _KILLS else self._moving:
-            refusal = refusal_of(action, self._recorder.latch)
+            refusal = "something was ordered in between" if moved else refusal_of(action, self._recorder.latch)
             if first == "must_record" and not recorded and not refusal:
                 refusal = "the journal cannot be written, and what loosens or changes the run must be recorded first"
             receipt = self._act(action, ordered_ns, refusal)

@@ -237,6 +237,7 @@ class Pipeline:
         *,
         argument: str = "",
         dry_run: bool = False,
+        mark: str = "",
     ) -> Receipt:
         """Carry out a person's order; from any thread, at any time, also while an evaluation runs.
 
@@ -245,7 +246,7 @@ class Pipeline:
         """
         # A person cannot sign as a rule: rules may only tighten, and their latches outlive a start.
         by = f"somebody who calls himself {by}" if by.startswith(BY_PREFIX) or by in OURSELVES else by
-        wanted = Wanted(order=order, by=by, reason=reason, findings=tuple(findings), argument=argument)
+        wanted = Wanted(order=order, by=by, reason=reason, findings=tuple(findings), argument=argument, mark=mark)
         if dry_run:
             return self._orders.preview(wanted)
         first: First = "must_record" if loosens(order, argument, self.latch) else "act"

@@ -33,7 +33,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status", tag_field=
 
     `down`: nothing may be applied, for `reasons`. `resume_needs`: ids a resume has to name.
     `contained` is False while something may still run although it was ordered not to.
-    `unrecorded` counts records the journal has not taken yet. `waits_for_people` names proposals that need votes.
+    `unrecorded` counts records the journal has not taken yet. `waits_for_people` names proposals that
+    need votes. `mark` is the id of the latest order.
     """
 
     run: str
@@ -52,6 +53,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status", tag_field=
     findings_in_all: int
     unrecorded: int
     waits_for_people: tuple[str, ...] = ()
+    mark: str = ""
 
 
 class Stopped(SubcriticalError):  # noqa: N818 - the end of a run is news, not always an error
@@ -88,7 +90,7 @@ class Seen:
         """Take one more record into account."""
         if isinstance(record, Event):
             self.generation = max(self.generation, record.generation)
-            if isinstance(record.data, Ballot):
+            if isinstance(record.data, Ballot) and record.data.step == "open":
                 self._asked[record.data.proposal] = None
             elif isinstance(record.data, Approval):
                 self._asked.pop(record.data.proposal, None)
@@ -115,6 +117,7 @@ class Seen:
             findings_in_all=self._counted,
             unrecorded=unrecorded,
             waits_for_people=tuple(self._asked),
+            mark=latch.mark,
         )
 
 

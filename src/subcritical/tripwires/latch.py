@@ -78,6 +78,7 @@ class Latch(msgspec.Struct, frozen=True, kw_only=True):
         quarantined: The run was killed and marked; a later start does not clear it, a resume does.
         epoch: How often a guest was started.
         open: Actions without a receipt.
+        mark: Id of the latest action; it changes with every order, also a refused one.
     """
 
     state: RunState = RunState.STARTING
@@ -91,6 +92,7 @@ class Latch(msgspec.Struct, frozen=True, kw_only=True):
     quarantined: bool = False
     epoch: int = 0
     open: tuple[Action, ...] = ()
+    mark: str = ""
 
     @property
     def down(self) -> bool:
@@ -157,7 +159,7 @@ def _after_control(latch: Latch, control: Control) -> Latch:
 
 def _after_action(latch: Latch, action: Action) -> Latch:
     """Holding and killing count from the order on, not from its confirmation."""
-    latch = _but(latch, open=(*latch.open, action)[-_MOST_OPEN:])
+    latch = _but(latch, open=(*latch.open, action)[-_MOST_OPEN:], mark=action.id)
     if action.order in _KILLS and latch.state is not RunState.FINISHED:
         state = latch.state if latch.state is RunState.KILLED else RunState.KILLING
         quarantined = latch.quarantined or action.order is Order.QUARANTINE

@@ -1,0 +1,97 @@
+"""Interruptions leave no trace in what a system becomes; a rollback gives back every byte."""
+
+import random
+import threading
+import time
+
+import pytest
+from gateway_people import RULES as PEOPLE_RULES
+from loop_cases import make_loop, run_case
+
+from subcritical.errors import SubcriticalError
+from subcritical.gateway import Gateway, PathRule, Store, roll_back
+from subcritical.pipeline.control import send_order
+from subcritical.schema import Approval, Artifact, Order, Receipt
+
+WALK = """\
+import random
+dice = random.Random(ask(op="hello")["seed"])
+best = 0.0
+place = 0
+for number in range(14):
+    step = dice.randint(-5, 12)
+    threshold(place + step)
+    answer = ask(op="propose", claim=str(step))
+    if answer is None:
+        break
+    if answer["verdict"] == "accepted":
+        place += step
+ask(op="done")
+"""
+
+
+def lineage(ran):
+    accepted = [approval.tree for approval in ran.data(Approval) if approval.verdict == "accepted"]
+    return accepted, [score.value for score in ran.scores("public")], [a.verdict for a in ran.data(Approval)]
+
+
+def interrupted(tmp_path, rung, seed):
+    """The same run, paused and resumed at random times by a person beside it."""
+    box = {}
+    loop = make_loop(tmp_path / f"loop{seed}", WALK)
+    runs = tmp_path / f"runs{seed}"
+    thread = threading.Thread(
+        target=lambda: box.update(ran=run_case(loop, runs, rung, wait_when_paused=True)), daemon=True
+    )
+    thread.start()
+    chance = random.Random(seed)
+    while thread.is_alive():
+        time.sleep(chance.uniform(0.0, 0.15))
+        try:
+            send_order(runs / "run", Order.PAUSE, by="ana", reason="look")
+            time.sleep(chance.uniform(0.0, 0.3))
+            send_order(runs / "run", Order.RESUME, by="ana", reason="looked")
+        except SubcriticalError:
+            continue
+    thread.join()
+    return box["ran"]
+
+
+def test_a_deterministic_guest_becomes_the_same_with_and_without_interruptions(tmp_path, rung):
+    calm = run_case(make_loop(tmp_path / "calm", WALK), tmp_path / "runs", rung)
+    assert len(lineage(calm)[0]) >= 3
+    for seed in (1, 2):
+        ran = interrupted(tmp_path, rung, seed)
+        pauses = [
+            r for r in ran.records if isinstance(r, Receipt) and r.order is Order.PAUSE and r.outcome == "confirmed"
+        ]
+        print(f"{len(pauses)} pauses, {len(lineage(ran)[0])} accepted versions, byte for byte the same")
+        assert len(pauses) >= 3
+        assert lineage(ran) == lineage(calm)
+        assert "pause" not in ran.said()
+
+
+@pytest.mark.parametrize("batch", range(4))
+def test_a_rollback_gives_back_every_byte_in_random_histories(tmp_path, batch):
+    """25 histories each: files come, go, change class and content; every version is gone back to from the last."""
+    for history in range(25):
+        chance = random.Random(1000 * batch + history)
+        store = Store(tmp_path / str(history))
+        rules = [*PEOPLE_RULES, PathRule("**", Artifact.CODE)]
+        gateway = Gateway(store, rules=rules)
+        files = {f"dir{n % 3}/file{n}": chance.randbytes(chance.randrange(200)) for n in range(chance.randrange(1, 8))}
+        accepted = {gateway.seed(files).tree: dict(files)}
+        for number in range(chance.randrange(2, 12)):
+            for _ in range(chance.randrange(1, 4)):
+                name = f"dir{chance.randrange(3)}/file{chance.randrange(9)}"
+                if chance.random() < 0.3:
+                    files.pop(name, None)
+                else:
+                    files[name] = chance.randbytes(chance.randrange(200))
+            reviewed = gateway.review(files, proposal=f"p-{number}", requester="guest")
+            assert reviewed.allowed
+            accepted[gateway.apply(reviewed).tree] = dict(files)
+        for tree in chance.sample(sorted(accepted), len(accepted)):
+            head = roll_back(store, to_tree=tree, accepted=frozenset(accepted), order=f"a-{tree[-6:]}")
+            assert (head.tree, store.head().tree) == (tree, tree)
+            assert store.tree(tree) == accepted[tree]
