@@ -2,9 +2,10 @@
 
 import sys
 
-from perf import guarded_loop, ledger, signed_run, takeoff
+from perf import door, guarded_loop, ledger, signed_run, takeoff
 
 PARTS = {
+    "door": door.main,
     "guarded_loop": guarded_loop.main,
     "ledger": ledger.main,
     "signed_run": signed_run.main,

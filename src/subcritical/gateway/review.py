@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 
 import msgspec
 
 from subcritical.errors import GatewayError
 from subcritical.gateway import _apply
+from subcritical.gateway._diff import diff_of
 from subcritical.gateway.ballot_box import Tally
 from subcritical.gateway.classify import PathRule, classify, matches, rule_of
 from subcritical.gateway.quorum import Quorum
 from subcritical.gateway.store import Head, Store
 from subcritical.schema import PROTECTED, Artifact, FileChange, Proposal
-
-_MAX_DIFF = 20_000
-_MAX_DIFF_INPUT = 200_000
 
 
 class Guard(msgspec.Struct, frozen=True, kw_only=True):
@@ -186,7 +183,7 @@ class Gateway:
                 before=before.get(path),
                 after=after.get(path),
                 size=len(files.get(path, b"")),
-                diff=_diff(path, self.store.get(before[path]) if path in before else b"", files.get(path, b"")),
+                diff=diff_of(path, self.store.get(before[path]) if path in before else b"", files.get(path, b"")),
             )
             for path in changed
         )
@@ -223,18 +220,3 @@ def in_force(head: Head | None) -> Head:
     if head is None:
         raise GatewayError("the version was not put in force")
     return head
-
-
-def _diff(path: str, before: bytes, after: bytes) -> str:
-    """Unified diff of text, capped; empty for binary or very large content."""
-    if len(before) + len(after) > _MAX_DIFF_INPUT:
-        return ""
-    try:
-        old, new = before.decode("utf-8"), after.decode("utf-8")
-    except UnicodeDecodeError:
-        return ""
-    lines = difflib.unified_diff(
-        old.splitlines(), new.splitlines(), fromfile=f"a/{path}", tofile=f"b/{path}", lineterm="", n=3
-    )
-    text = "\n".join(lines)
-    return text if len(text) <= _MAX_DIFF else text[:_MAX_DIFF] + "\n… diff cut here"
