@@ -44,6 +44,7 @@ NAMES = (
     "improvement_budget",
     "limit_raising",
     "loop_closure",
+    "policy_exception",
     "prompt_change",
     "review_overdue",
     "score_claim",

@@ -15,6 +15,7 @@ from subcritical.app.proposals import proposal, proposals
 from subcritical.cli.main import main
 from subcritical.errors import InputError
 from subcritical.pipeline.control import send_order, send_status
+from subcritical.report import render_html
 from subcritical.schema import Approval, Ballot, Order, RunState
 
 ASKS = """\
@@ -215,3 +216,14 @@ def test_planted_failure_without_enforcement_nobody_is_asked(tmp_path, rung, key
     assert "objective needs approvals" in ran.data(Approval)[0].reasons[0]
     assert ran.data(Ballot) == []
     assert [said for said in live.said if "the policy would refuse goal.json" in said]
+
+
+def test_the_report_says_who_voted(tmp_path, rung, keys):
+    live = Live(tmp_path, rung)
+    name = live.waiting()
+    for who in ("ana", "bo"):
+        live.vote("approve", name, keys[who])
+    ran = live.end()
+    page = render_html(ran.records, title="people")
+    assert "approve by ana: looked; approve by bo: looked" in page
+    (tmp_path / "report.html").write_text(page)

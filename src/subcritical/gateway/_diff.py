@@ -14,8 +14,8 @@ _HUNK = re.compile(r"@@ -(\d+)((?:,\d+)?) \+(\d+)((?:,\d+)?) @@")
 def diff_of(path: str, before: bytes, after: bytes) -> str:
     """Unified diff, cut after 20,000 characters; empty for binary content.
 
-    What both have in common at their beginning and end is not compared, nor what lies behind the first 30,000 characters
-    of a change: the time it takes follows what is shown, not the file.
+    What both have in common at their beginning and end is not compared, nor what lies behind its first 30,000
+    characters: the time it takes follows what is shown, not the file.
     """
     try:
         old, new = before.decode("utf-8").splitlines(), after.decode("utf-8").splitlines()

@@ -90,11 +90,11 @@ def _version_block(version: Version, budget: int) -> tuple[Markup, int]:
 
 
 def attempts_section(story: Story) -> Markup:
-    """Proposals that wanted what no guest may change, and other refusals."""
-    shown = [attempt for attempt in story.attempts.values() if attempt.protected or attempt.verdict == "refused"]
+    """Proposals that wanted what no guest may change, other refusals, and what people were asked about."""
+    shown = [one for one in story.attempts.values() if one.protected or one.votes or one.verdict == "refused"]
     if not shown:
         said = f"None of {count(len(story.attempts), 'proposal')} touched a protected artifact or was refused."
-        return section("attempts", "What the guest was refused", element("p", said, class_="empty"))
+        return section("attempts", "What the guest could not change alone", element("p", said, class_="empty"))
     heads = [
         ("generation", "num"),
         ("protected paths touched", "text"),
@@ -103,7 +103,7 @@ def attempts_section(story: Story) -> Markup:
         ("record", "num"),
     ]
     rows = [_attempt(attempt) for attempt in shown[:_REFUSED_MAX]]
-    return section("attempts", "What the guest was refused", table(heads, rows, len(shown)))
+    return section("attempts", "What the guest could not change alone", table(heads, rows, len(shown)))
 
 
 def _attempt(attempt: Attempt) -> Markup:
@@ -116,6 +116,6 @@ def _attempt(attempt: Attempt) -> Markup:
         (str(attempt.generation), "num"),
         (foreign(", ".join(attempt.protected), 300) if attempt.protected else NONE, ""),
         (element("b", verdict, class_="bad" if through else None), ""),
-        (joined(foreign("; ".join(attempt.reasons), 500), *files), ""),
+        (joined(foreign("; ".join((*attempt.votes, *attempt.reasons)), 1000), *files), ""),
         (f"#{attempt.seq}", "num"),
     )

@@ -12,6 +12,7 @@ from subcritical.schema import (
     PROTECTED,
     Action,
     Approval,
+    Ballot,
     Control,
     Erased,
     Event,
@@ -70,13 +71,14 @@ class Version(msgspec.Struct, kw_only=True):
 
 
 class Attempt(msgspec.Struct, kw_only=True):
-    """One proposal and what became of it; `verdict` is empty while that is open."""
+    """One proposal and what became of it; `verdict` is empty while that is open. `votes` say who said what about it."""
 
     proposal: Proposal
     generation: int
     seq: int
     verdict: str = ""
     reasons: tuple[str, ...] = ()
+    votes: tuple[str, ...] = ()
     public: Score | None = None
 
     @property
@@ -200,6 +202,9 @@ def _event(story: Story, event: Event) -> None:
         story.attempts[data.proposal] = Attempt(proposal=data, generation=event.generation, seq=event.seq)
     elif isinstance(data, Approval):
         _approval(story, event, data)
+    elif isinstance(data, Ballot) and data.proposal in story.attempts:
+        said = "people were asked" if data.step == "open" else f"{data.step} by {data.by}: {data.reason or 'no reason'}"
+        story.attempts[data.proposal].votes += (said,)
     elif isinstance(data, Score):
         _score(story, event, data)
     elif isinstance(data, Control):
