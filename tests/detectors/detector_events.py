@@ -36,6 +36,7 @@ NAMES = (
     "capability_goal",
     "claim_mismatch",
     "constitution_drift",
+    "correction_resistance",
     "cross_domain",
     "data_selection",
     "evaluator_tampering",

@@ -14,9 +14,11 @@ from subcritical.app.principals import add
 from subcritical.app.proposals import proposal, proposals
 from subcritical.cli.main import main
 from subcritical.errors import InputError
+from subcritical.gateway import Store
+from subcritical.loop.lineage import Lineage
 from subcritical.pipeline.control import send_order, send_status
 from subcritical.report import render_html
-from subcritical.schema import Approval, Ballot, Order, RunState
+from subcritical.schema import Approval, Ballot, Control, Order, RunState
 
 ASKS = """\
 print(ask(op="hello"))
@@ -206,6 +208,53 @@ def test_a_run_that_nobody_could_resume_does_not_start(tmp_path, rung, keys):
     loop = make_loop(tmp_path / "loop", ASKS, artifacts=RULES, oversight=oversight)
     with pytest.raises(InputError, match="3 people must resume a run and 2 could"):
         run_case(loop, tmp_path / "runs", rung)
+
+
+def test_a_person_corrects_a_paused_run_and_the_guest_begins_anew_from_it(tmp_path, rung, keys):
+    live = Live(tmp_path, rung)
+    name = live.waiting()
+    mine = tmp_path / "mine.py"
+    mine.write_text("def classify(x):\n    return (x >= 45).astype(int)\n")
+
+    def correct(*more, key="bo", reason="too eager"):
+        arguments = ["correct", "run", "--runs", live.runs, "--reason", reason, "--key", keys.get(key, key), *more]
+        return CliRunner().invoke(main, [str(one) for one in arguments])
+
+    early = correct("--put", f"solution.py={mine}")
+    assert (early.exit_code, "paused" in early.output) == (2, True), early.output
+    send_order(live.runs / "run", Order.PAUSE, by="bo", reason="look")
+    before = Store(live.runs / "run" / "store").head()
+    for arguments, says in (
+        (("--put", f"evaluate.py={mine}"), "evaluator is not corrected in a run"),
+        (("--put", f"goal.json={mine}"), "objective needs approvals"),
+        (("--put", f"sitecustomize.py={mine}"), "unlisted is not corrected"),
+        (("--put", f"../solution.py={mine}"), "no path inside a workspace"),
+        (("--put", f"/etc/x={mine}"), "no path inside a workspace"),
+        (("--put", f"solution.py={tmp_path / 'none'}"), "No such file"),
+        (("--put", "solution.py"), "write PATH=FILE"),
+        (("--remove", "none.py"), "is not in the version in force"),
+        ((), "say what is corrected"),
+    ):
+        found = correct(*arguments)
+        assert (found.exit_code, says in found.output) == (2, True), found.output
+        assert "Traceback" not in found.output
+    assert "needs a reason" in correct("--put", f"solution.py={mine}", reason=" ").output
+    assert Store(live.runs / "run" / "store").head() == before
+    done = correct("--put", f"solution.py={mine}")
+    assert (done.exit_code, "corrected by bo: solution.py" in done.output) == (0, True), done.output
+    again = correct("--put", f"solution.py={mine}")
+    assert again.exit_code == 2
+    send_order(live.runs / "run", Order.RESUME, by="bo", reason="corrected")
+    while (second := live.waiting()) == name:
+        time.sleep(0.05)
+    store = Store(live.runs / "run" / "store")
+    assert store.tree(store.head().tree)["solution.py"] == mine.read_bytes()
+    assert next(asked.became for asked in proposals("run", runs=live.runs)) == "ended"
+    live.vote("reject", second, keys["ana"])
+    ran = live.end()
+    orders = [c.order for c in ran.data(Control) if c.by == "gateway"]
+    assert orders == ["corrected", "rolling_back", "rolled_back"]
+    assert Lineage().restore(ran.events, store.head().tree) == ""
 
 
 def test_planted_failure_without_enforcement_nobody_is_asked(tmp_path, rung, keys):

@@ -26,7 +26,7 @@ class Place:
             run="run",
             latch=lambda: pipeline.latch,
             clock=self.run.clock,
-            record=pipeline.ballot,
+            record=pipeline.by_people,
             system_owner="owner",
         )
         self.server = ControlServer(pipeline, self.folder, several=self.several)

@@ -192,7 +192,7 @@ class DoorWorld:
             run="run",
             policy=gateway.quorum.digest,
             clock=self.clock,
-            record=self.pipeline.ballot,
+            record=self.pipeline.by_people,
             system_owner="owner",
         )
         self.box.wait = lambda _timeout: self.something_happens(waiting=True)

@@ -14,8 +14,9 @@ from subcritical.gateway import Vote, sign_vote
 from subcritical.gateway.votes import LIFETIME_MAX_S, Verdict
 from subcritical.ledger import read_journal
 from subcritical.loop.run_directory import RunDirectory
-from subcritical.pipeline.control import send_vote
-from subcritical.schema import Approval, Ballot, Event, Finding, Proposal, Score, Split
+from subcritical.pipeline.control import send_signed
+from subcritical.schema import Approval, Ballot, Control, Event, Finding, Proposal, Score, Split
+from subcritical.tripwires import ROLLED_BACK, START
 
 _NANOSECONDS = 1_000_000_000
 
@@ -24,7 +25,7 @@ class Asked(msgspec.Struct, kw_only=True):
     """A proposal with everything recorded about it. Paths, claim and diffs are hostile text.
 
     Attributes:
-        became: `accepted`, `refused`, `not_kept`, `waits` for people, or nothing yet.
+        became: `accepted`, `refused`, `not_kept`, `waits` for people, `ended` with its guest, or nothing yet.
         public: Score of the isolated test on the public split.
         findings: Findings of its generation.
         ballots: The question to people, and their votes, in order.
@@ -32,7 +33,7 @@ class Asked(msgspec.Struct, kw_only=True):
 
     proposal: Proposal
     generation: int
-    became: Literal["", "accepted", "refused", "not_kept", "waits"] = ""
+    became: Literal["", "accepted", "refused", "not_kept", "waits", "ended"] = ""
     by: str = ""
     reasons: tuple[str, ...] = ()
     public: Score | None = None
@@ -69,6 +70,9 @@ def proposals(run: str, *, runs: Path) -> list[Asked]:
 
 
 def _note(found: dict[str, Asked], data: object) -> None:
+    if isinstance(data, Control) and data.order in (START, ROLLED_BACK):
+        for asked in found.values():
+            asked.became = asked.became if asked.became not in ("", "waits") else "ended"
     if not isinstance(data, Approval | Ballot | Score) or data.proposal not in found:
         return
     asked = found[data.proposal]
@@ -133,4 +137,4 @@ def vote(
         ),
         key,
     )
-    return send_vote(directory.path, signed)
+    return send_signed(directory.path, "vote", signed)

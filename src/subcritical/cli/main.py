@@ -8,6 +8,7 @@ import subcritical
 from subcritical.cli.audit import audit
 from subcritical.cli.bench import bench
 from subcritical.cli.config import config
+from subcritical.cli.correct import correct
 from subcritical.cli.doctor import doctor
 from subcritical.cli.experiment import experiment
 from subcritical.cli.findings import findings
@@ -55,6 +56,7 @@ ORDERS = (pause, resume, throttle, stop, roll_back, review, status)
 for command in (
     run,
     *ORDERS,
+    correct,
     doctor,
     scan_command,
     findings,

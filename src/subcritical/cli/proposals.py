@@ -23,7 +23,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _run = click.argument("run")
 _proposal = click.argument("proposal")
 _runs = click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder of runs.")
-_WORDS = {"": "is being tested", "not_kept": "not kept", "waits": "WAITS FOR PEOPLE"}
+_WORDS = {"": "is being tested", "not_kept": "not kept", "waits": "WAITS FOR PEOPLE", "ended": "ended with its guest"}
 
 
 @click.group()

@@ -5,6 +5,7 @@
 
 from subcritical.gateway.ballot_box import BallotBox, Tally
 from subcritical.gateway.classify import PathRule, classify, matches
+from subcritical.gateway.corrections import Correction, check_paths, open_correction
 from subcritical.gateway.principals import Principal, Principals, parse_principals
 from subcritical.gateway.quorum import Quorum
 from subcritical.gateway.review import Gateway, Guard, Reviewed
@@ -14,6 +15,7 @@ from subcritical.gateway.votes import Vote, sign_vote
 
 __all__ = [
     "BallotBox",
+    "Correction",
     "Gateway",
     "Guard",
     "Head",
@@ -25,8 +27,10 @@ __all__ = [
     "Store",
     "Tally",
     "Vote",
+    "check_paths",
     "classify",
     "matches",
+    "open_correction",
     "parse_principals",
     "roll_back",
     "sign_vote",

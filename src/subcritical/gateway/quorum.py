@@ -37,10 +37,11 @@ class Quorum:
         self.mode = mode
         self._owners = owners
 
-    def missing(self, artifact: Artifact, least: int, tally: Tally) -> str:
+    def missing(self, artifact: Artifact, least: int, tally: Tally, *, by_person: bool = False) -> str:
         """What `tally` lacks for a change of `artifact`, or nothing.
 
         Args:
+            by_person: A person asks for it, not the system.
             artifact: Its class.
             least: Approvals that the loop file asks for, whatever the policy says.
             tally: Votes that hold.
@@ -48,7 +49,7 @@ class Quorum:
         approvals = len(tally.approving)
         answer = decide_change(
             ChangeRequest(
-                by="Person" if tally.overriding else "Agent",
+                by="Person" if by_person or tally.overriding else "Agent",
                 artifact=artifact,
                 approvals=approvals,
                 requester_approved=bool(tally.overriding) and tally.overriding in tally.approving,

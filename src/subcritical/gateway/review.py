@@ -124,6 +124,23 @@ class Gateway:
         )
         return self._judged(Reviewed(proposal=record, base=head.tree, tree=tree))
 
+    def review_correction(self, tree: str, *, proposal: str, owner: str) -> Reviewed:
+        """Review a stored tree that a person wants in force. What takes more people than one is refused.
+
+        Raises:
+            GatewayError: No version is in force yet.
+        """
+        reviewed = self.review(self.store.tree(tree), proposal=proposal, requester=owner)
+        refusals = []
+        for change in reviewed.proposal.changes:
+            if change.artifact in PROTECTED or change.artifact is Artifact.UNLISTED:
+                refusals.append(f"{change.path}: {change.artifact} is not corrected in a run; change it and start anew")
+            elif missing := self.quorum.missing(change.artifact, 0, Tally(), by_person=True):
+                refusals.append(f"{change.path}: {missing}; change it and start anew")
+        if not reviewed.proposal.changes:
+            refusals.append("nothing is changed")
+        return msgspec.structs.replace(reviewed, refusals=tuple(refusals), demands=(), waived=())
+
     def missing(self, reviewed: Reviewed, tally: Tally) -> tuple[str, ...]:
         """What a proposal still lacks by these votes, one line a file; nothing where nothing was demanded.
 

@@ -16,11 +16,13 @@ from subcritical.gateway import BallotBox, Gateway, Principals, Quorum, Store
 from subcritical.ids import Ids
 from subcritical.ledger import Journal, read_journal
 from subcritical.loop.causal_k import causal_k
+from subcritical.loop.correcting import Correcting
 from subcritical.loop.evaluator_setup import EvaluatorFiles, evaluator_files, make_judge, read_tree
 from subcritical.loop.gatekeeping import path_rules, principals_of, quorum_of, said_at_the_start
 from subcritical.loop.guest import CLAIM, FEEDBACK
 from subcritical.loop.guest_setup import guest_starter
 from subcritical.loop.judge import Judge
+from subcritical.loop.lineage import Lineage
 from subcritical.loop.loopfile import Loop, LoopFile, Tripwire
 from subcritical.loop.options import RunOptions
 from subcritical.loop.outcome import Bounds, Progress, Result
@@ -85,13 +87,20 @@ def run_loop(
         pipeline.event(Message(source="gateway", text=said_at_the_start(gateway.quorum, principals)), generation=0)
         box = _box(loop, directory, pipeline, gateway, principals, clock)
         cast = box.cast if box else None
-        several = _several(loop, directory, pipeline, principals, clock)
-        stack.enter_context(
-            ControlServer(pipeline, directory.path, guest_groups=containment.groups, cast=cast, several=several)
+        lineage = Lineage()
+        correcting = Correcting(gateway, principals, pipeline, lineage, run=directory.run, clock=clock, ids=ids)
+        server = ControlServer(
+            pipeline,
+            directory.path,
+            guest_groups=containment.groups,
+            cast=cast,
+            correct=correcting.correct if principals.enrolled else None,
+            several=_several(loop, directory, pipeline, principals, clock),
         )
+        stack.enter_context(server)
         judge = make_judge(loop, containment, evaluator, options, clock)
         stack.callback(judge.close)
-        runner = _runner(loop, pipeline, gateway, box, judge, containment, options, clock, ids, progress)
+        runner = _runner(loop, pipeline, gateway, box, lineage, judge, containment, options, clock, ids, progress)
         if history:
             runner.restore([record for record in history if isinstance(record, Event)])
         return runner.run()
@@ -117,7 +126,7 @@ def _box(
         run=directory.run,
         policy=gateway.quorum.digest,
         clock=clock,
-        record=pipeline.ballot,
+        record=pipeline.by_people,
         system_owner=loop.settings.oversight.owner or "",
     )
 
@@ -134,7 +143,7 @@ def _several(
         run=directory.run,
         latch=lambda: pipeline.latch,
         clock=clock,
-        record=pipeline.ballot,
+        record=pipeline.by_people,
         system_owner=oversight.owner or "",
     )
 
@@ -191,6 +200,7 @@ def _runner(
     pipeline: Pipeline,
     gateway: Gateway,
     box: BallotBox | None,
+    lineage: Lineage,
     judge: Judge,
     containment: Containment,
     options: RunOptions,
@@ -203,6 +213,7 @@ def _runner(
         pipeline=pipeline,
         gateway=gateway,
         box=box,
+        lineage=lineage,
         judge=judge,
         containment=containment,
         start_guest=guest_starter(loop, containment, options, clock),

@@ -11,6 +11,8 @@ from subcritical.tripwires import PREVIOUS, ROLLED_BACK
 GATEWAY = "gateway"
 ROLLING_BACK = "rolling_back"
 """`Control.order` before the head moves back; its reason is the digest."""
+CORRECTED = "corrected"
+"""`Control.order` when a person's correction may be put in force; its reason is the digest."""
 NOT_APPLIED = "not_applied"
 """`Control.order` of a resumed run for a change that was accepted and never applied; its reason is the proposal."""
 
@@ -118,6 +120,9 @@ class Lineage:
             self.going_back = ""
         elif control.order == NOT_APPLIED:
             self._not_applied()
+        elif control.order == CORRECTED:
+            self.accepted.append(control.reason)
+            return False
         else:
             return False
         return True

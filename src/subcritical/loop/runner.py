@@ -48,6 +48,7 @@ class Runner:
         pipeline: Records, detects, trips and acts.
         gateway: The only door for a change.
         box: Where people's votes come in; None where nobody is enrolled.
+        lineage: The line of versions; an empty one by default.
         judge: Trusted scores.
         containment: Everything the run starts.
         start_guest: Starts the guest on the files of a version; the second argument is what it is told.
@@ -68,6 +69,7 @@ class Runner:
         pipeline: Pipeline,
         gateway: Gateway,
         box: BallotBox | None,
+        lineage: Lineage | None = None,
         judge: Judge,
         containment: Containment,
         start_guest: StartGuest,
@@ -98,7 +100,7 @@ class Runner:
         self._started_ns = clock.boot_ns()
         self._rolled_back = False
         self._not_applied = ""
-        self._lineage = Lineage()
+        self._lineage = lineage or Lineage()
         self._k = (lambda: measure_k(self._lineage.accepted)) if measure_k else None
         self._people = People(
             gateway,

@@ -18,7 +18,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import msgspec
 
@@ -60,6 +60,7 @@ class ControlServer:
         *,
         guest_groups: Sequence[str] = (),
         cast: Callable[[str], str] | None = None,
+        correct: Callable[[str], str] | None = None,
         several: Several | None = None,
     ) -> None:
         """Bind the socket and begin to serve.
@@ -69,6 +70,7 @@ class ControlServer:
             run_directory: Made owner-only; `control.sock` appears in it with mode 0600.
             guest_groups: Control groups of this run's sandboxes, as `/proc/PID/cgroup` writes them.
             cast: Takes a signed vote and says what became of it; None where nobody votes.
+            correct: Takes a signed correction and says what became of it; None where nobody corrects.
             several: Counts people for orders that loosen; None where one is enough.
 
         Raises:
@@ -79,7 +81,8 @@ class ControlServer:
             raise InputError("the supervisor lies in a guest's control group: nobody could give it orders")
         self._pipeline = pipeline
         self._guest_groups = tuple(guest_groups)
-        self._cast, self._several = cast, several
+        self._takes = {"vote": cast, "correct": correct}
+        self._several = several
         self._free = threading.BoundedSemaphore(_CONNECTIONS)
         self._ended = threading.Event()
         make_private(run_directory)
@@ -148,8 +151,8 @@ class ControlServer:
     def _carry_out(self, message: Message) -> Reply:
         if message.order == "status":
             return Reply(status=self._pipeline.status())
-        if message.order == "vote":
-            return Reply(told=self._voted(message.argument))
+        if message.order in self._takes:
+            return Reply(told=self._taken(message))
         admitted = self._admitted(message)
         if admitted.told:
             return Reply(told=admitted.told)
@@ -169,10 +172,11 @@ class ControlServer:
         )
         return Reply(receipt=receipt)
 
-    def _voted(self, signed: str) -> str:
-        if self._cast is None:
-            raise InputError("nobody is enrolled to vote in this run: name `oversight.principals` in its loop file")
-        return self._cast(signed)
+    def _taken(self, message: Message) -> str:
+        take = self._takes[message.order]
+        if take is None:
+            raise InputError("nobody is enrolled in this run: name `oversight.principals` in its loop file")
+        return take(message.argument)
 
     def _admitted(self, message: Message) -> Admitted:
         """Who gives the order: whoever says so; those who signed it, where it loosens and takes several people."""
@@ -242,9 +246,9 @@ def send_status(run_directory: Path, *, timeout_s: float = 20.0) -> Status:
     return _status(run_directory, Message(order="status"), timeout_s)
 
 
-def send_vote(run_directory: Path, signed: str, timeout_s: float = 20.0) -> str:
-    """Cast a signed vote in a live run; what became of it. Raises like `send_order`."""
-    return _exchange(run_directory, Message(order="vote", by="a vote", argument=signed), timeout_s).told
+def send_signed(run_directory: Path, what: Literal["vote", "correct"], signed: str, timeout_s: float = 20.0) -> str:
+    """Hand a signed vote or correction to a live run; what became of it. Raises like `send_order`."""
+    return _exchange(run_directory, Message(order=what, argument=signed), timeout_s).told
 
 
 def _status(run_directory: Path, message: Message, timeout_s: float) -> Status:

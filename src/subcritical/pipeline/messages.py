@@ -10,7 +10,10 @@ from subcritical.schema import Receipt
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a client sends: an `Order`, `status`, `review` or `vote`. Long texts are cut where they are recorded."""
+    """What a client sends: an `Order`, `status`, `review`, `vote` or `correct`.
+
+    Long texts are cut where they are recorded.
+    """
 
     order: str
     by: str = ""

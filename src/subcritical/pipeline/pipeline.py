@@ -38,6 +38,7 @@ from subcritical.schema import (
     Heartbeat,
     Measurement,
     Order,
+    Proposal,
     Receipt,
     Record,
     Review,
@@ -206,9 +207,9 @@ class Pipeline:
             raise InputError("a review needs the name of the person who looked")
         return self._now(Review(by=by, reason=reason), "pipeline")
 
-    def ballot(self, ballot: Ballot) -> Event:
-        """Record that people are asked, or that one has voted; on disk when this returns. Raises like `event`."""
-        return self._now(ballot, "gateway")
+    def by_people(self, data: Ballot | Proposal | Control) -> Event:
+        """Record what people are asked, what they say or want; on disk when this returns. Raises like `event`."""
+        return self._now(data, "gateway")
 
     def process(self) -> list[Finding]:
         """Commit, judge what is new, let the rules act. Returns the new findings, all on disk.

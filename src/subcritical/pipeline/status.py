@@ -7,8 +7,8 @@ from collections import deque
 import msgspec
 
 from subcritical.errors import SubcriticalError
-from subcritical.schema import Approval, Ballot, Event, Finding, Order, Record, RunState, Severity
-from subcritical.tripwires import BY_PREFIX, Latch
+from subcritical.schema import Approval, Ballot, Control, Event, Finding, Order, Record, RunState, Severity
+from subcritical.tripwires import BY_PREFIX, ROLLED_BACK, START, Latch
 
 OURSELVES = frozenset({"pipeline", "latch"})
 """Names with which the supervisor signs orders of its own."""
@@ -92,6 +92,8 @@ class Seen:
             self.generation = max(self.generation, record.generation)
             if isinstance(record.data, Ballot) and record.data.step == "open":
                 self._asked[record.data.proposal] = None
+            elif isinstance(record.data, Control) and record.data.order in (START, ROLLED_BACK):
+                self._asked.clear()  # the guest begins anew, and with it what it asks for
             elif isinstance(record.data, Approval):
                 self._asked.pop(record.data.proposal, None)
         elif isinstance(record, Finding):

@@ -35,6 +35,7 @@ LEVEL = 0.95
 _TREE = re.compile(r"sha256:[0-9a-f]{64}")
 _GOING_BACK = ("rolling_back", "rolled_back")
 _NOT_APPLIED = "not_applied"
+_CORRECTED = "corrected"
 
 
 class Bounded(msgspec.Struct, frozen=True, kw_only=True):
@@ -262,6 +263,13 @@ def _score(story: Story, event: Event, score: Score) -> None:
 
 def _control(story: Story, event: Event, control: Control) -> None:
     story.controls.append((event, control))
+    if control.order == _CORRECTED:
+        number = len(story.versions) or 1
+        story.versions.append(
+            Version(
+                number=number, tree=control.reason, generation=event.generation, seq=event.seq, time_ns=event.time_ns
+            )
+        )
     if control.order == _NOT_APPLIED and len(story.versions) > 1:
         story.versions.pop()
     if control.order not in _GOING_BACK:

@@ -1,0 +1,74 @@
+"""`correct`: a person's own bytes for some artifacts of a paused run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from subcritical.clock import SystemClock
+from subcritical.errors import InputError
+from subcritical.gateway import Correction, Store, check_paths, sign_vote
+from subcritical.loop.run_directory import RunDirectory
+from subcritical.pipeline.control import send_signed, send_status
+
+_FILE_MAX = 64 << 20
+_LIFETIME_S = 600
+
+
+def correct(
+    run: str,
+    *,
+    runs: Path,
+    put: Mapping[str, Path],
+    remove: Sequence[str],
+    reason: str,
+    key: Ed25519PrivateKey,
+) -> str:
+    """Put files of one's own into the version in force, and have the run go on from there; what became of it.
+
+    Args:
+        run: Its name.
+        runs: Folder of runs.
+        put: Path in the workspace to the file with its new content.
+        remove: Paths to take out.
+        reason: Why; recorded.
+        key: Signs the correction.
+
+    Raises:
+        InputError: A file cannot be read, nothing is changed, or the run does not take it.
+    """
+    directory = RunDirectory.find(run, runs)
+    mark = send_status(directory.path).mark
+    store = Store(directory.store)
+    head = store.head()
+    if head is None:
+        raise InputError(f"run {directory.run} has no version yet")
+    files = store.tree(head.tree)
+    for path in remove:
+        if path not in files:
+            raise InputError(f"{path} is not in the version in force; it has: {', '.join(sorted(files)[:20])}")
+        del files[path]
+    check_paths(put)
+    files.update({path: _read(file) for path, file in put.items()})
+    correction = Correction(
+        run=directory.run,
+        mark=mark,
+        base=head.tree,
+        tree=store.put_tree(files),
+        expires=SystemClock().wall_ns() // 1_000_000_000 + _LIFETIME_S,
+        reason=reason,
+    )
+    return send_signed(directory.path, "correct", sign_vote(correction, key))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_FILE_MAX + 1)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror or error}; name a file that can be read") from error
+    if len(data) > _FILE_MAX:
+        raise InputError(f"{path}: larger than {_FILE_MAX >> 20} MiB")
+    return data
