@@ -14,12 +14,14 @@ from run_doubles import FakeTree
 from subcritical.canonical import digest
 from subcritical.clock import FakeClock
 from subcritical.errors import ContainmentError, GatewayError, InputError, LedgerError
-from subcritical.gateway import BallotBox, Gateway, Quorum, Store, Vote, _apply, sign_vote
+from subcritical.gateway import BallotBox, Correction, Gateway, Quorum, Store, Vote, _apply, sign_vote
 from subcritical.ids import Ids
 from subcritical.ledger import Journal, read_journal, verify_journal
+from subcritical.loop.correcting import Correcting
 from subcritical.loop.evaluation import Scored
 from subcritical.loop.evaluation.pair import Outcome
 from subcritical.loop.guest import Ended, Submission
+from subcritical.loop.lineage import Lineage
 from subcritical.loop.outcome import Bounds
 from subcritical.loop.runner import Runner
 from subcritical.pipeline import Pipeline
@@ -123,6 +125,7 @@ class DoorWorld:
         self.store = Store(path / "store")
         self.left, self.score, self.starts = 6, 0, 0
         self.signed = []
+        self.edits, self.edited = [], set()
         self.cast = set()
         self.state, self.lease_lost, self.foreign, self.applying = RUNNING, False, False, False
         self.decided = {}
@@ -131,7 +134,18 @@ class DoorWorld:
         self.line = []
         self.target = None
         self.seen = dict.fromkeys(
-            ("applied", "by people", "crashes", "rolled back", "refused votes", "stops", "pauses", "leases", "foreign"),
+            (
+                "applied",
+                "by people",
+                "crashes",
+                "rolled back",
+                "refused votes",
+                "stops",
+                "pauses",
+                "leases",
+                "edits",
+                "foreign",
+            ),
             0,
         )
 
@@ -196,7 +210,12 @@ class DoorWorld:
             system_owner="owner",
         )
         self.box.wait = lambda _timeout: self.something_happens(waiting=True)
+        self.lineage = Lineage()
+        self.correcting = Correcting(
+            gateway, EVERYBODY, self.pipeline, self.lineage, run="run", clock=self.clock, ids=Ids(5000 + self.starts)
+        )
         self.runner = Runner(
+            lineage=self.lineage,
             pipeline=self.pipeline,
             gateway=gateway,
             box=self.box,
@@ -263,6 +282,7 @@ class DoorWorld:
             return
         kinds = [self.vote] * 6 + [self.replay] * 2 + [self.time] * 2 + [self.pause, self.correct]
         kinds += [self.resume] * (6 if self.state == PAUSED else 0) + [self.roll_back] * 2 * (self.state == PAUSED)
+        kinds += [self.edit] * (self.state == PAUSED)
         kinds += [self.review] if self.random.random() < 0.3 else []
         kinds += [self.crash, self.stop, self.freeze] if self.random.random() < 0.25 else []
         self.random.choice(kinds)()
@@ -315,6 +335,35 @@ class DoorWorld:
         if self.target is None:
             self.target = self.line[-2] if len(self.line) > 1 else self.line[-1]
             assert self.pipeline.order(Order.ROLL_BACK, "ana", "undo").outcome == "confirmed"
+
+    def edit(self):
+        """A person corrects the run, or somebody hands in an old correction once more."""
+        if self.target is not None:
+            return
+        if self.edits and self.random.random() < 0.4:
+            signed, tree = self.random.choice(self.edits)
+        else:
+            head = self.store.head()
+            content = str(self.random.randrange(100)).encode()
+            tree = self.store.put_tree({**self.store.tree(head.tree), "solution.py": content})
+            correction = Correction(
+                run="run",
+                mark=self.pipeline.latch.mark,
+                base=head.tree,
+                tree=tree,
+                expires=self.now() + 1800,
+                reason="x",
+            )
+            signed = sign_vote(correction, key_of(self.random.choice(["ana", "bo"])))
+            self.edits.append((signed, tree))
+        self.target = tree
+        try:
+            self.correcting.correct(signed)
+            assert signed not in self.edited, "one correction, put in force twice"
+            self.edited.add(signed)
+            self.seen["edits"] += 1
+        except InputError:
+            self.target = None
 
     def review(self):
         self.reviews += 1
@@ -399,7 +448,7 @@ class DoorWorld:
 
     def check_rollback(self, after):
         assert after.tree == self.target, "rolled back to another version than was ordered"
-        self.line = self.line[: len(self.line) - self.line[::-1].index(after.tree)]
+        self.line = gone_back(self.line, after.tree)
         self.target = None
         self.seen["rolled back"] += 1
 
@@ -430,7 +479,7 @@ class DoorWorld:
                 going = data.reason
                 line = line or [going]
             elif isinstance(data, Control) and data.order == "rolled_back":
-                line = line[: len(line) - line[::-1].index(going)]
+                line = gone_back(line, going)
                 going = ""
         if self.pipeline.state is RunState.FINISHED and not going:
             assert line[-1] == self.store.head().tree, "ledger and tree do not agree"
@@ -438,6 +487,11 @@ class DoorWorld:
             d.signed for r in history if isinstance(r, Event) and isinstance(d := r.data, Ballot) and d.step != "open"
         }
         assert counted <= {sign_vote(vote, key_of(who)) for who, vote in self.cast}, "votes that nobody cast"
+
+
+def gone_back(line, tree):
+    """The line after the head moved to a version that was on it, or to one that a person made."""
+    return line[: len(line) - line[::-1].index(tree)] if tree in line else [*line, tree]
 
 
 def simulate(path, seed, monkeypatch):

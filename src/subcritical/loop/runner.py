@@ -300,6 +300,9 @@ class Runner:
             return NOT_ROLLED_BACK
         self._record_output()
         self._end_guest()
+        if self._step.accepted:
+            self._event(Control(order=NOT_APPLIED, by=GATEWAY, reason=self._step.accepted))
+            self._step.accepted = ""
         self._event(Control(order=ROLLING_BACK, by=GATEWAY, reason=target))
         self._pipeline.process()
         roll_back(

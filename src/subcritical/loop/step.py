@@ -79,6 +79,8 @@ class Step:
         self._told = told
         self._confirm_lease = confirm_lease
         self._seed_weights = b""
+        self.accepted = ""
+        """The proposal that is accepted and not applied yet."""
 
     def take(self, guest: Guest, submission: Submission) -> None:
         """Judge one submission and answer the guest."""
@@ -151,9 +153,11 @@ class Step:
     def _apply(self, reviewed: Reviewed, tally: Tally) -> None:
         """Put an accepted version in force: not while the run is held, and not after it was stopped."""
         applied = None
+        self.accepted = reviewed.proposal.proposal
         while applied is None:
             self._process()
             applied = self._gateway.apply(reviewed, tally, last_step=self._last_step)
+        self.accepted = ""
         self._lineage.accept(reviewed.tree)
 
     def _last_step(self, move: Callable[[], None]) -> bool:
