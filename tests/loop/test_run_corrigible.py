@@ -13,6 +13,8 @@ from subcritical.gateway import Gateway, PathRule, Store, roll_back
 from subcritical.pipeline.control import send_order
 from subcritical.schema import Approval, Artifact, Order, Receipt
 
+MOST_TRIES = 60
+"""Orders to pause that are tried, some of them before the run is there; then it goes on undisturbed."""
 WALK = """\
 import random
 dice = random.Random(ask(op="hello")["seed"])
@@ -45,7 +47,9 @@ def interrupted(tmp_path, rung, seed):
     )
     thread.start()
     chance = random.Random(seed)
-    while thread.is_alive():
+    for _ in range(MOST_TRIES):
+        if not thread.is_alive():
+            break
         time.sleep(chance.uniform(0.0, 0.15))
         try:
             send_order(runs / "run", Order.PAUSE, by="ana", reason="look")
