@@ -13,7 +13,7 @@ from subcritical.gateway import Gateway, PathRule, Store, roll_back
 from subcritical.pipeline.control import send_order
 from subcritical.schema import Approval, Artifact, Order, Receipt
 
-MOST_TRIES = 60
+MOST_TRIES = 25
 """Orders to pause that are tried, some of them before the run is there; then it goes on undisturbed."""
 WALK = """\
 import random
