@@ -10,7 +10,8 @@ from loop_cases import make_loop, run_case
 
 from subcritical.errors import SubcriticalError
 from subcritical.gateway import Gateway, PathRule, Store, roll_back
-from subcritical.pipeline.control import send_order
+from subcritical.pipeline.control import send_order, send_status
+from subcritical.sandbox import Rung
 from subcritical.schema import Approval, Artifact, Order, Receipt
 
 MOST_TRIES = 25
@@ -37,6 +38,14 @@ def lineage(ran):
     return accepted, [score.value for score in ran.scores("public")], [a.verdict for a in ran.data(Approval)]
 
 
+def begun(run):
+    """Whether the first proposal has been made."""
+    try:
+        return send_status(run).generation >= 1
+    except SubcriticalError:
+        return False
+
+
 def interrupted(tmp_path, rung, seed):
     """The same run, paused and resumed at random times by a person beside it."""
     box = {}
@@ -47,7 +56,10 @@ def interrupted(tmp_path, rung, seed):
     )
     thread.start()
     chance = random.Random(seed)
-    for _ in range(MOST_TRIES):
+    while thread.is_alive() and not begun(runs / "run"):
+        time.sleep(0.05)
+    # Where processes are stopped one by one, sandboxes that are being started suffer from it: fewer, so that all start.
+    for _ in range(MOST_TRIES if rung is Rung.R1 else 6):
         if not thread.is_alive():
             break
         time.sleep(chance.uniform(0.0, 0.15))
