@@ -5,7 +5,7 @@ import hashlib
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from subcritical.clock import FakeClock
-from subcritical.gateway import BallotBox, Gateway, PathRule, Principal, Principals, Quorum, Store, Vote, sign_vote
+from subcritical.gateway import BallotBox, Gateway, PathRule, Principal, Principals, Quorum, Store, Vote, sign
 from subcritical.gateway.principals import public_of
 from subcritical.schema import Artifact
 
@@ -80,7 +80,7 @@ class World:
             "expires": self.clock.wall_ns() // 10**9 + lifetime,
             "reason": "looked at it",
         }
-        return sign_vote(Vote(**{**fields, **changes}), key_of(who))
+        return sign(Vote(**{**fields, **changes}), key_of(who))
 
     def cast(self, reviewed, who, verdict="approve", **changes):
         return self.box.cast(self.vote(reviewed, who, verdict, **changes))

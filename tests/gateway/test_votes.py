@@ -5,7 +5,7 @@ import json
 
 import pytest
 from cryptography.exceptions import InvalidSignature
-from gateway_people import DAY, EVERYBODY, World, key_of, people
+from gateway_people import DAY, EVERYBODY, SEED, World, key_of, people
 
 from subcritical.canonical import canonical_json
 from subcritical.errors import GatewayError, InputError
@@ -67,7 +67,7 @@ def test_the_owner_of_the_system_does_not_approve_it(world, asked):
         ({"proposal": "p-2"}, "not open"),
         ({"lifetime": 0}, "expired"),
         ({"lifetime": -1}, "expired"),
-        ({"lifetime": 8 * DAY}, "for at most"),
+        ({"lifetime": 8 * DAY}, "s at most"),
         ({"reason": "x" * 3000}, "a reason of 3000"),
     ],
 )
@@ -82,7 +82,7 @@ def test_c36_a_vote_fits_one_question_only(world, asked, changes, says):
 
 @pytest.mark.parametrize("verdict", ["override"])
 def test_an_override_ends_within_a_day_and_needs_a_reason(world, asked, verdict):
-    for changes, says in (({"lifetime": DAY + 1}, "for at most"), ({"reason": " "}, "needs a reason")):
+    for changes, says in (({"lifetime": DAY + 1}, "s at most"), ({"reason": " "}, "needs a reason")):
         with pytest.raises(InputError, match=says):
             world.cast(asked, "ana", verdict, **changes)
 
@@ -92,7 +92,7 @@ def test_a_signature_by_nobody_enrolled_or_over_other_words_is_not_counted(world
         world.cast(asked, "mallory")
     forged = json.loads(world.vote(asked, "bo"))
     for field, value in (("epoch", 2), ("reason", "other"), ("verdict", "reject")):
-        changed = json.dumps({**forged, "vote": {**forged["vote"], field: value}})
+        changed = json.dumps({**forged, "said": {**forged["said"], field: value}})
         with pytest.raises(InputError, match="does not hold"):
             world.box.cast(changed)
     stolen = json.loads(world.vote(asked, "mallory"))
@@ -102,7 +102,7 @@ def test_a_signature_by_nobody_enrolled_or_over_other_words_is_not_counted(world
     assert [record.step for record in world.records] == ["open"]
 
 
-@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "\ud800", '{"vote": 1}', "x" * 20_000, '{"vote":' * 500])
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "\ud800", '{"said": 1}', "x" * 20_000, '{"said":' * 500])
 def test_what_is_no_vote_is_one_error(world, asked, text):
     with pytest.raises(InputError):
         world.box.cast(text)
@@ -190,6 +190,23 @@ def test_the_loop_file_asks_for_more_than_the_policy(world):
     assert world.missing(reviewed) == ()
 
 
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("solution.py", ""),
+        ("prompt.txt", "the loop file asks for 1"),
+        ("goal.json", "the policy asks for more"),
+        ("evaluate.py", "is not corrected in a run"),
+        ("other.txt", "is not corrected in a run"),
+    ],
+)
+def test_one_person_corrects_what_takes_no_other(world, path, why):
+    tree = world.gateway.store.put_tree({**SEED, path: b"by a person"})
+    found = world.gateway.review_correction(tree, proposal="c-1", owner="ana").refusals
+    assert bool(found) is bool(why)
+    assert why in "; ".join(found)
+
+
 def test_nobody_approves_what_is_protected_or_unlisted(world):
     reviewed = world.review(evaluate__py=b"def evaluate(): return 1\n", goal__json=b"{1}")
     assert not reviewed.allowed
@@ -253,6 +270,6 @@ def test_signing_is_over_the_words_of_a_vote_alone(world, asked):
     vote = json.loads(world.vote(asked, "ana"))
     signature = base64.b64decode(vote["signature"])
     public = key_of("ana").public_key()
-    public.verify(signature, b"subcritical vote v1\n" + canonical_json(vote["vote"]))
+    public.verify(signature, b"subcritical vote v1\n" + canonical_json(vote["said"]))
     with pytest.raises(InvalidSignature):
-        public.verify(signature, canonical_json(vote["vote"]))
+        public.verify(signature, canonical_json(vote["said"]))

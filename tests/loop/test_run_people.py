@@ -61,7 +61,7 @@ class Live:
         oversight = {"principals": "principals.txt", "owner": "dot", "approvals_within": "30s"}
         loop = make_loop(
             tmp_path / "loop",
-            ASKS,
+            changes.pop("guest", ASKS),
             artifacts=RULES,
             **{"oversight": {**oversight, **changes.pop("oversight", {})}, **changes},
         )
@@ -265,6 +265,34 @@ def test_planted_failure_without_enforcement_nobody_is_asked(tmp_path, rung, key
     assert "objective needs approvals" in ran.data(Approval)[0].reasons[0]
     assert ran.data(Ballot) == []
     assert [said for said in live.said if "the policy would refuse goal.json" in said]
+
+
+BREATHES = """\
+import threading, time
+beats = []
+def beat():
+    while True:
+        beats.append(time.monotonic())
+        time.sleep(0.01)
+threading.Thread(target=beat, daemon=True).start()
+threshold(50)
+write("goal.json", "{}")
+ask(op="propose")
+print("longest gap", max(b - a for a, b in zip(beats, beats[1:])))
+ask(op="done")
+"""
+
+
+@pytest.mark.parametrize("held", [True, False])
+def test_a_guest_is_frozen_while_it_waits_for_people(tmp_path, rung, keys, monkeypatch, held):
+    """Planted: a guest that is not held goes on breathing."""
+    assert keys
+    if not held:
+        monkeypatch.setattr("subcritical.loop.guest.SessionGuest.hold", lambda _guest: None)
+    ran = Live(tmp_path, rung, guest=BREATHES, oversight={"approvals_within": "3s"}).end()
+    gap = float(ran.said().split("longest gap")[1].split()[0])
+    print(f"held {held}: longest gap {gap:.2f} s of 3")
+    assert (gap > 2.5) is held
 
 
 def test_the_report_says_who_voted(tmp_path, rung, keys):

@@ -5,7 +5,7 @@ from gateway_people import EVERYBODY, key_of
 from run_doubles import Run
 
 from subcritical.errors import InputError
-from subcritical.gateway import sign_vote
+from subcritical.gateway import sign
 from subcritical.pipeline.control import ControlServer, send_order, send_review, send_status
 from subcritical.pipeline.messages import WaitsError
 from subcritical.pipeline.several import OrderVote, Several
@@ -41,7 +41,7 @@ class Place:
             "expires": self.run.clock.wall_ns() // 10**9 + 600,
             "reason": "looked at it",
         }
-        return sign_vote(OrderVote(**{**fields, **changes}), key_of(who))
+        return sign(OrderVote(**{**fields, **changes}), key_of(who))
 
     def order(self, order, who=None, argument="", findings=(), signed=None, **changes):
         if signed is None and who is not None:
@@ -101,13 +101,13 @@ def test_without_a_signature_nothing_is_set_free(place):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"run": "other"}, "for run other"),
+        ({"run": "other"}, "another run"),
         ({"order": "stop"}, "another order"),
         ({"findings": ("f-1",)}, "another order"),
         ({"mark": "a-old"}, "something was ordered since"),
         ({"expires": 1}, "expired"),
         ({"expires": 2**40}, "at most"),
-        ({"reason": "x" * 3000}, "a reason has at most"),
+        ({"reason": "x" * 3000}, "a reason of 3000"),
     ],
 )
 def test_an_order_fits_one_moment_only(place, changes, says):

@@ -92,6 +92,12 @@ def test_a_changed_proof_does_not_hold(loop):
             require_proof(load_loop(loop / "loop.yaml"))
 
 
+def test_planted_failure_where_no_proof_is_required_none_is_asked_for(loop):
+    (loop / "proof.json").write_text("{}")
+    (loop / "loop.yaml").write_text(LOOP.replace("proof: required", "proof: none"))
+    require_proof(load_loop(loop / "loop.yaml"))
+
+
 def test_a_run_refuses_before_anything_starts(loop):
     (loop / "proof.json").write_text("{}")
     found = CliRunner().invoke(main, ["run", str(loop / "loop.yaml"), "--runs", str(loop / "runs")])

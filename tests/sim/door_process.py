@@ -8,6 +8,7 @@ import os
 import sys
 from pathlib import Path
 
+from door_doubles import EverBetter
 from gateway_people import RULES
 from run_doubles import FakeTree
 
@@ -15,15 +16,13 @@ from subcritical.clock import SystemClock
 from subcritical.gateway import Gateway, Store, _apply
 from subcritical.ids import Ids
 from subcritical.ledger import Journal, read_journal
-from subcritical.loop.evaluation import Scored
-from subcritical.loop.evaluation.pair import Outcome
 from subcritical.loop.guest import Ended, Submission
 from subcritical.loop.outcome import Bounds
 from subcritical.loop.runner import Runner
 from subcritical.pipeline import Pipeline
 from subcritical.pipeline.control import ControlServer
 from subcritical.sandbox import Collected
-from subcritical.schema import Event, Score, Split
+from subcritical.schema import Event, Score
 from subcritical.tripwires import Tripwires
 
 
@@ -46,32 +45,6 @@ class Guest:
 
     def output(self):
         return None
-
-
-class Judge:
-    has_held_out = False
-
-    def __init__(self, score):
-        self.score = score
-        self.evaluations = {Split.PUBLIC: 0, Split.HELD_OUT: 0}
-
-    def start(self):
-        pass
-
-    def public(self, _files, _evaluator, watch):
-        watch.check()
-        self.score += 1
-        scored = Scored(
-            metric="m", value=float(self.score), direction="up", bounds=(None, None), n=None, successes=None,
-            se=None, repeats=1, fresh=True, deterministic=False,
-        )  # fmt: skip
-        return Outcome(status="ok", scored=scored, detail="", duration_s=0.0)
-
-    def record(self, outcome, *, split, proposal, tree):
-        return (Score(proposal=proposal, tree=tree, split=split, metric="m", value=outcome.scored.value),)
-
-    def close(self):
-        pass
 
 
 class Containment:
@@ -112,7 +85,7 @@ def main(folder: Path, wanted: int) -> None:
         pipeline=pipeline,
         gateway=gateway,
         box=None,
-        judge=Judge(best),
+        judge=EverBetter(best),
         containment=containment,
         start_guest=lambda files, _hello, _watch: Guest(files, made, wanted),
         subsets=None,

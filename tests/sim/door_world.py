@@ -8,25 +8,24 @@ what people signed and ordered and what happened to the head, not against anythi
 import random
 from collections import Counter
 
+from door_doubles import EverBetter
 from gateway_people import EVERYBODY, RULES, key_of
 from run_doubles import FakeTree
 
 from subcritical.canonical import digest
 from subcritical.clock import FakeClock
 from subcritical.errors import ContainmentError, GatewayError, InputError, LedgerError
-from subcritical.gateway import BallotBox, Correction, Gateway, Quorum, Store, Vote, _apply, sign_vote
+from subcritical.gateway import BallotBox, Correction, Gateway, Quorum, Store, Vote, _apply, sign
 from subcritical.ids import Ids
 from subcritical.ledger import Journal, read_journal, verify_journal
 from subcritical.loop.correcting import Correcting
-from subcritical.loop.evaluation import Scored
-from subcritical.loop.evaluation.pair import Outcome
 from subcritical.loop.guest import Ended, Submission
 from subcritical.loop.lineage import Lineage
 from subcritical.loop.outcome import Bounds
 from subcritical.loop.runner import Runner
 from subcritical.pipeline import Pipeline
 from subcritical.sandbox import Collected
-from subcritical.schema import Approval, Ballot, Control, Event, Order, Proposal, RunState, Score, Split
+from subcritical.schema import Approval, Ballot, Control, Event, Order, Proposal, RunState, Score
 from subcritical.tripwires import Tripwires
 
 SEED = {"solution.py": b"0", "goal.json": b"0", "prompt.txt": b"be kind"}
@@ -73,35 +72,6 @@ class Guest:
         pass
 
 
-class Judge:
-    """Every version is better than the one before."""
-
-    has_held_out = False
-
-    def __init__(self, world):
-        self.world = world
-        self.evaluations = {Split.PUBLIC: 0, Split.HELD_OUT: 0}
-
-    def start(self):
-        pass
-
-    def public(self, _files, _evaluator, watch):
-        self.world.something_happens()
-        watch.check()
-        self.world.score += 1
-        scored = Scored(
-            metric="m", value=float(self.world.score), direction="up", bounds=(None, None), n=None, successes=None,
-            se=None, repeats=1, fresh=True, deterministic=False,
-        )  # fmt: skip
-        return Outcome(status="ok", scored=scored, detail="", duration_s=0.1)
-
-    def record(self, outcome, *, split, proposal, tree):
-        return (Score(proposal=proposal, tree=tree, split=split, metric="m", value=outcome.scored.value),)
-
-    def close(self):
-        pass
-
-
 class Containment:
     """Holds the processes, and the lease."""
 
@@ -123,7 +93,8 @@ class DoorWorld:
         self.random = random.Random(seed)
         self.path, self.clock = path, FakeClock()
         self.store = Store(path / "store")
-        self.left, self.score, self.starts = 6, 0, 0
+        self.left, self.starts = 6, 0
+        self.judge = EverBetter(before=self.something_happens)
         self.signed = []
         self.edits, self.edited = [], set()
         self.cast = set()
@@ -219,7 +190,7 @@ class DoorWorld:
             pipeline=self.pipeline,
             gateway=gateway,
             box=self.box,
-            judge=Judge(self),
+            judge=self.judge,
             containment=self.containment,
             start_guest=lambda files, _hello, _watch: Guest(self, files),
             subsets=None,
@@ -306,7 +277,7 @@ class DoorWorld:
 
     def put_in(self, who, vote):
         try:
-            self.box.cast(sign_vote(vote, key_of(who)))
+            self.box.cast(sign(vote, key_of(who)))
             self.cast.add((who, vote))
         except Crash:
             self.cast.add((who, vote))  # on disk or not: nobody knows
@@ -354,7 +325,7 @@ class DoorWorld:
                 expires=self.now() + 1800,
                 reason="x",
             )
-            signed = sign_vote(correction, key_of(self.random.choice(["ana", "bo"])))
+            signed = sign(correction, key_of(self.random.choice(["ana", "bo"])))
             self.edits.append((signed, tree))
         self.target = tree
         try:
@@ -486,7 +457,7 @@ class DoorWorld:
         counted = {
             d.signed for r in history if isinstance(r, Event) and isinstance(d := r.data, Ballot) and d.step != "open"
         }
-        assert counted <= {sign_vote(vote, key_of(who)) for who, vote in self.cast}, "votes that nobody cast"
+        assert counted <= {sign(vote, key_of(who)) for who, vote in self.cast}, "votes that nobody cast"
 
 
 def gone_back(line, tree):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from subcritical.app.gating import read_text
+from subcritical.loop.small_files import read_text
 from subcritical.policy.cedar import Answer, ChangeRequest, Invariant, change_policy, decide_change, prove_changes
 
 

@@ -9,8 +9,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from subcritical.clock import SystemClock
 from subcritical.errors import InputError
-from subcritical.gateway import Correction, Store, check_paths, sign_vote
+from subcritical.gateway import Correction, Store, check_paths, sign
 from subcritical.loop.run_directory import RunDirectory
+from subcritical.loop.small_files import read_small
 from subcritical.pipeline.control import send_signed, send_status
 
 _FILE_MAX = 64 << 20
@@ -51,7 +52,7 @@ def correct(
             raise InputError(f"{path} is not in the version in force; it has: {', '.join(sorted(files)[:20])}")
         del files[path]
     check_paths(put)
-    files.update({path: _read(file) for path, file in put.items()})
+    files.update({path: read_small(file, _FILE_MAX) for path, file in put.items()})
     correction = Correction(
         run=directory.run,
         mark=mark,
@@ -60,15 +61,4 @@ def correct(
         expires=SystemClock().wall_ns() // 1_000_000_000 + _LIFETIME_S,
         reason=reason,
     )
-    return send_signed(directory.path, "correct", sign_vote(correction, key))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_FILE_MAX + 1)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; name a file that can be read") from error
-    if len(data) > _FILE_MAX:
-        raise InputError(f"{path}: larger than {_FILE_MAX >> 20} MiB")
-    return data
+    return send_signed(directory.path, "correct", sign(correction, key))

@@ -20,6 +20,7 @@ from subcritical.canonical import canonical_json
 from subcritical.clock import SystemClock
 from subcritical.errors import InputError, LedgerError
 from subcritical.ledger.tlog import Policy, check_tlog_proof, parse_tlog_proof
+from subcritical.loop.small_files import read_small, read_text
 from subcritical.loop.yaml_source import Source, read
 from subcritical.policy import (
     Approval,
@@ -41,7 +42,7 @@ SAFEGUARD = "urn:subcritical:safeguard:v1"
 APPROVAL = "urn:subcritical:gate-approval:v1"
 DECISION = "urn:subcritical:gate-decision:v1"
 SUFFIX, PROOF_SUFFIX = ".dsse.json", ".tlog-proof"
-FILES_MAX, BYTES_MAX = 10_000, 1 << 20
+FILES_MAX = 10_000
 _CLASSES = ("self", "internal-independent", "third-party")
 
 
@@ -143,7 +144,7 @@ def gather(
         raise InputError(f"{folder}: {len(files)} statements, at most {FILES_MAX} are read")
     evidence, approvals = [], []
     for file in files:
-        data = _bytes(file)
+        data = read_small(file)
         statement, owners = _open(data, file, signers)
         logged = log is not None and _logged(data, file, log)
         kind, digest = statement["predicateType"], _digest(statement, subject)
@@ -229,7 +230,7 @@ def _logged(data: bytes, file: Path, log: Policy) -> bool:
     if not proof.is_file():
         return False
     try:
-        check_tlog_proof(parse_tlog_proof(_bytes(proof)), data, log)
+        check_tlog_proof(parse_tlog_proof(read_small(proof)), data, log)
     except LedgerError:
         return False
     return True
@@ -243,29 +244,6 @@ def _digest(statement: dict[str, Any], subject: Subject) -> str:
         if isinstance(one, dict) and isinstance(one.get("digest"), dict)
     ]
     return subject.digest if subject.digest in digests else next((d for d in digests if isinstance(d, str)), "")
-
-
-def _bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            data = file.read(BYTES_MAX + 1)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; name a file that can be read") from error
-    if len(data) > BYTES_MAX:
-        raise InputError(f"{path}: larger than {BYTES_MAX >> 20} MiB")
-    return data
-
-
-def read_text(path: Path) -> str:
-    """The text of a small file that somebody named.
-
-    Raises:
-        InputError: It cannot be read, is larger than the limit, or not UTF-8.
-    """
-    try:
-        return _bytes(path).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from error
 
 
 def check(

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from subcritical.clock import SystemClock
 from subcritical.errors import InputError
-from subcritical.gateway import sign_vote
+from subcritical.gateway import sign
 from subcritical.ledger import read_journal
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.pipeline.control import send_order, send_review, send_status
@@ -65,7 +65,7 @@ def _signed(
         expires=SystemClock().wall_ns() // 1_000_000_000 + _ORDER_LIFETIME_S,
         reason=reason,
     )
-    return sign_vote(vote, key)
+    return sign(vote, key)
 
 
 def status(run: str, *, runs: Path) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from securesystemslib.exceptions import Error as DsseError
 from securesystemslib.signer._signature import Signature
 
 from subcritical.app.changing import policy_of
-from subcritical.app.gating import read_text
 from subcritical.audit.statements import make_statement
 from subcritical.canonical import record_digest
 from subcritical.errors import InputError
@@ -26,6 +25,7 @@ from subcritical.gateway.principals import Principal, public_of
 from subcritical.ledger.signer.serving import STATEMENT_TYPE
 from subcritical.loop.gatekeeping import policy_text, principals_of
 from subcritical.loop.loopfile import Loop
+from subcritical.loop.small_files import read_text
 from subcritical.policy.cedar import Invariant, change_policy
 from subcritical.policy.cedar.changes import CLAIMS
 from subcritical.policy.cedar.engine import shipped

@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from subcritical.clock import Clock, SystemClock
 from subcritical.errors import InputError
-from subcritical.gateway import Vote, sign_vote
+from subcritical.gateway import Vote, sign
 from subcritical.gateway.votes import LIFETIME_MAX_S, Verdict
 from subcritical.ledger import read_journal
 from subcritical.loop.run_directory import RunDirectory
@@ -123,7 +123,7 @@ def vote(
     if question is None or asked.became != "waits":
         raise InputError(f"proposal {name} does not wait for people: {asked.became or 'it is being tested'}")
     now = (clock or SystemClock()).wall_ns() // _NANOSECONDS
-    signed = sign_vote(
+    signed = sign(
         Vote(
             verdict=verdict,
             run=directory.run,

@@ -10,8 +10,9 @@ from subcritical.gateway.principals import Principal, Principals, parse_principa
 from subcritical.gateway.quorum import Quorum
 from subcritical.gateway.review import Gateway, Guard, Reviewed
 from subcritical.gateway.rollback import roll_back
+from subcritical.gateway.signing import sign
 from subcritical.gateway.store import Head, Store
-from subcritical.gateway.votes import Vote, sign_vote
+from subcritical.gateway.votes import Vote
 
 __all__ = [
     "BallotBox",
@@ -33,5 +34,5 @@ __all__ = [
     "open_correction",
     "parse_principals",
     "roll_back",
-    "sign_vote",
+    "sign",
 ]

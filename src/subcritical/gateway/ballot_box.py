@@ -11,7 +11,8 @@ import msgspec
 from subcritical.clock import Clock
 from subcritical.errors import InputError
 from subcritical.gateway.principals import Principals
-from subcritical.gateway.votes import LIFETIME_MAX_S, REASON_MAX, Vote, open_vote
+from subcritical.gateway.signing import open_signed
+from subcritical.gateway.votes import LIFETIME_MAX_S, Vote
 from subcritical.schema import Ballot
 
 _NANOSECONDS = 1_000_000_000
@@ -105,11 +106,13 @@ class BallotBox:
         Raises:
             InputError: It does not count, with the reason; nothing was recorded.
         """
-        vote, principal = open_vote(signed, self._principals, Vote)
+        vote, principal = open_signed(signed, self._principals, Vote)
         owner = principal.owner.casefold()
         with self._changed:
             asked = self._fitting(vote)
-            self._check_time(vote)
+            vote.check(run=self._run, now=self._now(), most_s=LIFETIME_MAX_S[vote.verdict])
+            if vote.verdict == "override" and not vote.reason.strip():
+                raise InputError("an override needs a reason")
             if vote.verdict != "reject" and owner == self._system_owner:
                 raise InputError(f"{principal.owner} owns the system: its changes are approved by others")
             # Else an older approval of the same owner, cast once more by anybody, would take the rejection away.
@@ -148,7 +151,6 @@ class BallotBox:
         if asked is None or vote.proposal != asked.proposal:
             raise InputError(f"proposal {vote.proposal} is not open: `subcritical proposals list` shows what is")
         for what, said, is_so in (
-            ("run", vote.run, self._run),
             ("base", vote.base, asked.base),
             ("tree", vote.tree, asked.tree),
             ("policy", vote.policy, asked.policy),
@@ -157,17 +159,6 @@ class BallotBox:
             if said != is_so:
                 raise InputError(f"the vote is about another {what} ({said}, not {is_so}); look again and sign anew")
         return asked
-
-    def _check_time(self, vote: Vote) -> None:
-        left = vote.expires - self._now()
-        if left <= 0:
-            raise InputError("the vote has expired; sign a new one")
-        if left > LIFETIME_MAX_S[vote.verdict]:
-            raise InputError(f"{vote.verdict}: for at most {LIFETIME_MAX_S[vote.verdict]} s; sign a shorter one")
-        if len(vote.reason) > REASON_MAX:
-            raise InputError(f"a reason of {len(vote.reason)} characters, at most {REASON_MAX} are recorded")
-        if vote.verdict == "override" and not vote.reason.strip():
-            raise InputError("an override needs a reason")
 
     def _tally(self) -> Tally:
         if self._open is None:

@@ -3,32 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import ClassVar
 
-import msgspec
-
-from subcritical.canonical import canonical_json
 from subcritical.errors import InputError
 from subcritical.gateway.principals import Principals
-from subcritical.gateway.votes import REASON_MAX, open_vote
+from subcritical.gateway.signing import DAY_S, Signed, open_signed
 
-LIFETIME_MAX_S = 86_400
-_CONTEXT = b"subcritical correction v1\n"
 _FORBIDDEN = frozenset({"", ".", ".."})
 
 
-class Correction(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class Correction(Signed, frozen=True, kw_only=True):
     """What a person signs: `base` is in force, `tree` shall be. `mark` is the run's latest order."""
 
-    run: str
+    kind: ClassVar[str] = "correction"
+
     mark: str
     base: str
     tree: str
-    expires: int
-    reason: str
-
-    def signed_bytes(self) -> bytes:
-        """The message of the signature."""
-        return _CONTEXT + canonical_json(self)
 
 
 def open_correction(
@@ -37,7 +28,7 @@ def open_correction(
     """The correction, and the owner of the key that signed it.
 
     Args:
-        signed: As `sign_vote` writes it.
+        signed: As `sign` writes it.
         principals: Whose signatures count.
         run: The run it must be about.
         mark: The latest order it must know of.
@@ -47,16 +38,12 @@ def open_correction(
     Raises:
         InputError: It does not count, with the reason.
     """
-    correction, principal = open_vote(signed, principals, Correction)
-    left = correction.expires - now
+    correction, principal = open_signed(signed, principals, Correction)
+    correction.check(run=run, now=now, most_s=DAY_S)
     for wrong, why in (
-        (correction.run != run, f"the correction is for run {correction.run}"),
         (correction.base != base, "another version is in force than the one that was corrected; look again"),
         (correction.mark != mark, "something was ordered since you looked; look again and sign anew"),
-        (left <= 0, "the correction has expired; sign a new one"),
-        (left > LIFETIME_MAX_S, f"a correction lives at most {LIFETIME_MAX_S} s; sign a shorter one"),
         (not correction.reason.strip(), "a correction needs a reason"),
-        (len(correction.reason) > REASON_MAX, f"a reason has at most {REASON_MAX} characters"),
     ):
         if wrong:
             raise InputError(why)

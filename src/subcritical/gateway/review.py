@@ -135,7 +135,7 @@ class Gateway:
         for change in reviewed.proposal.changes:
             if change.artifact in PROTECTED or change.artifact is Artifact.UNLISTED:
                 refusals.append(f"{change.path}: {change.artifact} is not corrected in a run; change it and start anew")
-            elif missing := self.quorum.missing(change.artifact, 0, Tally(), by_person=True):
+            elif missing := self.quorum.missing(change.artifact, self._least(change), Tally(), by_person=True):
                 refusals.append(f"{change.path}: {missing}; change it and start anew")
         if not reviewed.proposal.changes:
             refusals.append("nothing is changed")

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from subcritical.errors import InputError
 from subcritical.gateway import PathRule, Principals, Quorum, parse_principals
 from subcritical.loop.loopfile import Loop
-
-_BYTES_MAX = 1 << 20
+from subcritical.loop.small_files import read_text
 
 
 def path_rules(loop: Loop) -> list[PathRule]:
@@ -23,7 +20,7 @@ def principals_of(loop: Loop) -> Principals:
         InputError: With file and line.
     """
     name = loop.settings.oversight.principals
-    return Principals() if name is None else parse_principals(_read(loop.resolve(name)), name)
+    return Principals() if name is None else parse_principals(read_text(loop.resolve(name)), name)
 
 
 def policy_text(loop: Loop) -> str | None:
@@ -33,7 +30,7 @@ def policy_text(loop: Loop) -> str | None:
         InputError: It cannot be read.
     """
     name = loop.settings.policy.file
-    return None if name is None else _read(loop.resolve(name))
+    return None if name is None else read_text(loop.resolve(name))
 
 
 def quorum_of(loop: Loop, principals: Principals) -> Quorum:
@@ -54,16 +51,3 @@ def said_at_the_start(quorum: Quorum, principals: Principals) -> str:
     """One line for the record: the policy in force, and who can vote."""
     people = ", ".join(f"{one.name} ({one.owner})" for one in principals.enrolled) or "nobody"
     return f"policy of changes {quorum.digest}, mode {quorum.mode}; votes count of: {people}"[:4000]
-
-
-def _read(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_BYTES_MAX + 1)
-        if len(data) > _BYTES_MAX:
-            raise InputError(f"{path}: larger than {_BYTES_MAX >> 20} MiB")
-        return data.decode("utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror or error}; name a file that can be read") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}") from error

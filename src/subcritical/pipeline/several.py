@@ -8,37 +8,31 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import ClassVar
 
 import msgspec
 
-from subcritical.canonical import canonical_json, record_digest
+from subcritical.canonical import record_digest
 from subcritical.clock import Clock
 from subcritical.errors import InputError
 from subcritical.gateway import Principals
-from subcritical.gateway.votes import REASON_MAX, open_vote
+from subcritical.gateway.signing import DAY_S, Signed, open_signed
 from subcritical.schema import Ballot
 from subcritical.tripwires import Latch
 
 REVIEW = "review"
-LIFETIME_MAX_S = 86_400
-_CONTEXT = b"subcritical order v1\n"
 _NANOSECONDS = 1_000_000_000
 
 
-class OrderVote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person signs to order it. `mark` is the run's latest order at that time; `expires` in Unix seconds."""
+class OrderVote(Signed, frozen=True, kw_only=True):
+    """What a person signs to order it. `mark` is the run's latest order at that time."""
+
+    kind: ClassVar[str] = "order"
 
     order: str
     argument: str
     findings: tuple[str, ...]
-    run: str
     mark: str
-    expires: int
-    reason: str = ""
-
-    def signed_bytes(self) -> bytes:
-        """The message of the signature."""
-        return _CONTEXT + canonical_json(self)
 
     @property
     def asked(self) -> tuple[str, str, frozenset[str]]:
@@ -98,7 +92,7 @@ class Several:
         """
         if not signed:
             raise InputError(f"`{order}` takes the signature of somebody enrolled here: give --key")
-        vote, principal = open_vote(signed, self._principals, OrderVote)
+        vote, principal = open_signed(signed, self._principals, OrderVote)
         owner = principal.owner.casefold()
         with self._lock:
             self._check(vote, owner, (order, argument, frozenset(findings)))
@@ -134,14 +128,10 @@ class Several:
             return Admitted(by=names, reason=reason, mark=latch.mark)
 
     def _check(self, vote: OrderVote, owner: str, asked: tuple[str, str, frozenset[str]]) -> None:
-        left = vote.expires - self._now()
+        vote.check(run=self._run, now=self._now(), most_s=DAY_S)
         for wrong, why in (
-            (vote.run != self._run, f"the order is for run {vote.run}"),
             (vote.asked != asked, "what is signed is another order than this one"),
             (vote.mark != self._latch().mark, "something was ordered since you looked; look again and sign anew"),
-            (left <= 0, "the order has expired; sign a new one"),
-            (left > LIFETIME_MAX_S, f"an order lives at most {LIFETIME_MAX_S} s; sign a shorter one"),
-            (len(vote.reason) > REASON_MAX, f"a reason has at most {REASON_MAX} characters"),
             (owner == self._system_owner, "the owner of the system does not set it free; others do"),
         ):
             if wrong:

@@ -72,6 +72,9 @@ class Approval(msgspec.Struct, frozen=True, kw_only=True, tag="approval", tag_fi
 class Ballot(msgspec.Struct, frozen=True, kw_only=True, tag="ballot", tag_field="kind"):
     """People are asked about a proposal (`open`), or one of them has voted. What became of it is an `Approval`.
 
+    An order that takes several people is voted on alike: `proposal` says which order after which, `tree` is the digest
+    of what was signed, and there is no base and no policy.
+
     `tree` and `base` are the exact bytes asked about, `policy` the digest of the policy that asks, `epoch` how often
     the guest had been started. `by` is the owner of the key that signed; `expires` is in Unix seconds. `signed` is the
     vote as it was signed, for whoever checks it against the enrolled keys. `demands` say what was missing at the time.
