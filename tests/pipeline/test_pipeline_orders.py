@@ -146,13 +146,28 @@ def test_a_rollback_is_carried_out_while_the_run_stands_still(make_run):
 
     def roll_back(version):
         done.append((version, run.tree.can_run))
-        run.pipeline.order(Order.RESUME, "ann", "rolled back")
+        early = run.pipeline.order(Order.RESUME, "ann", "in a hurry")
+        assert (early.outcome, "under way" in early.detail) == ("refused", True)
         return ROLLED_BACK
 
+    # The gate returns with the resume, which somebody orders once the rollback is done.
+    run.pipeline._recorder.wait_for_change = lambda _timeout: run.pipeline.order(Order.RESUME, "ann", "rolled back")
     run.pipeline.gate(roll_back)
     assert done == [("v3", False)]
     assert not run.pipeline.latch.down
     run.check()
+
+
+def test_planted_failure_a_resume_over_a_rollback_that_is_under_way_leaves_a_run_that_can_accept_nothing(
+    make_run, monkeypatch
+):
+    monkeypatch.setattr("subcritical.pipeline.orders._resume_refusal", lambda *_: "")
+    run = make_run(rules=[])
+    run.pipeline.order(Order.PAUSE, "ann", "x")
+    run.pipeline.order(Order.ROLL_BACK, "ann", "x", argument="v3")
+    assert run.pipeline.order(Order.RESUME, "ann", "in a hurry").outcome == "confirmed"
+    run.pipeline.gate(lambda _: pytest.fail("it never stands still for it"))
+    assert (run.pipeline.state, run.pipeline.latch.down) == (RunState.RUNNING, True)
 
 
 class TestThreads:

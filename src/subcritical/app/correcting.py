@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from subcritical.pipeline.control import send_signed, send_status
 
 _FILE_MAX = 64 << 20
 _LIFETIME_S = 600
+_DONE_WITHIN_S = 30.0
+_POLL_S = 0.05
 
 
 def correct(
@@ -61,4 +64,15 @@ def correct(
         expires=SystemClock().wall_ns() // 1_000_000_000 + _LIFETIME_S,
         reason=reason,
     )
-    return send_signed(directory.path, "correct", sign(correction, key))
+    told = send_signed(directory.path, "correct", sign(correction, key))
+    _wait_until_done(directory.path)
+    return told
+
+
+def _wait_until_done(path: Path) -> None:
+    """A resume is refused before the run has gone to the corrected version; that takes a moment."""
+    deadline_ns = SystemClock().boot_ns() + int(_DONE_WITHIN_S * 1e9)
+    while send_status(path).roll_back is not None:
+        if SystemClock().boot_ns() > deadline_ns:
+            raise InputError("the correction is recorded and not carried out yet; `subcritical status` says when it is")
+        time.sleep(_POLL_S)

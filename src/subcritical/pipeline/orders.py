@@ -211,6 +211,8 @@ def loosens(order: Order, argument: str, latch: Latch) -> bool:
 def _resume_refusal(action: Action, latch: Latch) -> str:
     if action.by.startswith(BY_PREFIX):
         return "no rule resumes a run; that takes a person"
+    if latch.roll_back is not None:  # a run that goes on would never stand still for it, and could accept nothing
+        return "a rollback or a correction is under way; resume when it is done (`status` shows it)"
     if not latch.causes:
         return ""
     if not action.by.strip() or not action.reason.strip():
