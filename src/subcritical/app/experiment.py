@@ -15,6 +15,8 @@ from subcritical.clock import SystemClock
 from subcritical.errors import InputError
 from subcritical.sandbox import Rung
 
+PENALTY = "penalty"
+
 
 def run_experiment(
     name: str,
@@ -25,9 +27,19 @@ def run_experiment(
     pages: Path,
     jobs: int,
     rung: Rung | None,
-    finished: Callable[[StudyRun], None],
+    said: Callable[[str], None],
 ) -> tuple[dict[str, Any], list[Path]]:
     """Run a study on `seeds` seeds.
+
+    Args:
+        name: Of a shipped study.
+        seeds: Runs per condition, from `first_seed` on.
+        first_seed: See there.
+        work: A new folder for tasks and runs; `penalty` needs none.
+        pages: Where the pages go.
+        jobs: Runs at a time.
+        rung: Containment of every run; `penalty` runs no foreign code.
+        said: Called with one line after each run.
 
     Returns:
         The result object, and the files that were written.
@@ -35,18 +47,31 @@ def run_experiment(
     Raises:
         InputError: No such study; or the work folder is not empty.
     """
+    numbers = range(first_seed, first_seed + seeds)
+    if name == PENALTY:
+        from subcritical.bench.penalties.page import write_penalties  # noqa: PLC0415 - gymnasium is an optional extra
+        from subcritical.bench.penalties.study import run_penalties  # noqa: PLC0415
+
+        return write_penalties(run_penalties(numbers, jobs=jobs, said=said), pages)
     if name not in STUDIES:
-        raise InputError(f"no experiment `{name}`; there are {', '.join(STUDIES)}")
+        raise InputError(f"no experiment `{name}`; there are {', '.join((*STUDIES, PENALTY))}")
     study = STUDIES[name]
     chosen = choose_rung(Rung.R3, allow_rung=None, exactly=rung)
     facts = run_study(
         study,
-        seeds=range(first_seed, first_seed + seeds),
+        seeds=numbers,
         directory=work,
         rung=chosen,
         clock=SystemClock(),
         jobs=jobs,
-        finished=finished,
+        finished=lambda fact: said(_line(fact)),
     )
     result = table(study, facts)
     return result, write_pages(study, result, facts, pages)
+
+
+def _line(fact: StudyRun) -> str:
+    return (
+        f"{fact.condition} seed {fact.seed}: {fact.status}; {fact.proposals} proposals, {fact.accepted} accepted, "
+        f"{fact.attempts} attempts on protected files, {fact.accepted_changed} accepted with a changed evaluator"
+    )

@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from subcritical.app.experiment import run_experiment
-from subcritical.bench.facts import StudyRun
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
 from subcritical.clock import SystemClock
 from subcritical.loop.run_directory import RUNS
@@ -35,19 +34,13 @@ def experiment(
     rung: str | None,
     as_json: bool,
 ) -> None:
-    r"""Run the study NAME (evolve, tune, honest): unguarded, detection alone, guarded.
+    r"""Run the study NAME: evolve, tune, honest (what a guard changes), or penalty (what a price changes).
 
     \b
     Example: subcritical experiment evolve --seeds 20
     """
     stamp = datetime.fromtimestamp(SystemClock().wall_ns() / 1e9, tz=UTC)
     folder = work or RUNS / f"experiment-{name}-{stamp:%Y%m%d-%H%M%S}"
-
-    def finished(fact: StudyRun) -> None:
-        say(
-            f"{fact.condition} seed {fact.seed}: {fact.status}; {fact.proposals} proposals, {fact.accepted} accepted, "
-            f"{fact.attempts} attempts on protected files, {fact.accepted_changed} accepted with a changed evaluator"
-        )
 
     result, files = run_experiment(
         name,
@@ -57,7 +50,7 @@ def experiment(
         pages=pages,
         jobs=jobs,
         rung=Rung(rung) if rung else None,
-        finished=finished,
+        said=say,
     )
     if as_json:
         show_json(result)

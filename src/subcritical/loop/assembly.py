@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from subcritical.clock import Clock
-from subcritical.detectors import load_detectors
+from subcritical.detectors import load_detectors, settings_type
 from subcritical.errors import InputError
 from subcritical.gateway import BallotBox, Gateway, Principals, Quorum, Store
 from subcritical.ids import Ids
@@ -18,12 +18,13 @@ from subcritical.ledger import Journal, read_journal
 from subcritical.loop.causal_k import causal_k
 from subcritical.loop.correcting import Correcting
 from subcritical.loop.evaluator_setup import EvaluatorFiles, evaluator_files, make_judge, read_tree
+from subcritical.loop.fitness import Fitness
 from subcritical.loop.gatekeeping import path_rules, principals_of, quorum_of, said_at_the_start
 from subcritical.loop.guest import CLAIM, FEEDBACK
 from subcritical.loop.guest_setup import guest_starter
 from subcritical.loop.judge import Judge
 from subcritical.loop.lineage import Lineage
-from subcritical.loop.loopfile import Loop, LoopFile, Tripwire
+from subcritical.loop.loopfile import Loop, LoopFile, Tripwire, Utility
 from subcritical.loop.options import RunOptions
 from subcritical.loop.outcome import Bounds, Progress, Result
 from subcritical.loop.run_directory import RunDirectory
@@ -38,6 +39,7 @@ from subcritical.sandbox import (
 )
 from subcritical.schema import PROTECTED, Event, Measurement, Message, Record
 from subcritical.tripwires import Condition, Rule, Tripwires
+from subcritical.utility import Multiplier
 
 
 def run_loop(
@@ -100,8 +102,13 @@ def run_loop(
         stack.enter_context(server)
         judge = make_judge(loop, containment, evaluator, options, clock)
         stack.callback(judge.close)
-        runner = _runner(loop, pipeline, gateway, box, lineage, judge, containment, options, clock, ids, progress)
+        fitness = fitness_of(loop.settings.utility)
+        runner = _runner(
+            loop, pipeline, gateway, box, lineage, fitness, judge, containment, options, clock, ids, progress
+        )
         if history:
+            if fitness:
+                fitness.restore(history)
             runner.restore([record for record in history if isinstance(record, Event)])
         return runner.run()
 
@@ -201,6 +208,7 @@ def _runner(
     gateway: Gateway,
     box: BallotBox | None,
     lineage: Lineage,
+    fitness: Fitness | None,
     judge: Judge,
     containment: Containment,
     options: RunOptions,
@@ -214,6 +222,7 @@ def _runner(
         gateway=gateway,
         box=box,
         lineage=lineage,
+        fitness=fitness,
         judge=judge,
         containment=containment,
         start_guest=guest_starter(loop, containment, options, clock),
@@ -232,6 +241,26 @@ def _runner(
         wait_when_paused=options.wait_when_paused,
         progress=progress,
     )
+
+
+def fitness_of(utility: Utility | None) -> Fitness | None:
+    """What selection goes by, where the loop file says more than the public score.
+
+    Raises:
+        ConfigError: It names a detector that there is not.
+    """
+    if utility is None:
+        return None
+    for name in utility.detectors:
+        settings_type(name)  # a name that no detector has would be a price on nothing
+    price = Multiplier(
+        budget=utility.budget,
+        start=utility.start,
+        miss_rate=utility.miss_rate,
+        false_alarm_rate=utility.false_alarm_rate,
+        batch=utility.batch,
+    )
+    return Fitness(price, frozenset(utility.detectors))
 
 
 def _measure_k(loop: Loop, store: Store) -> Callable[[Sequence[str]], Measurement] | None:

@@ -61,13 +61,14 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
-    """What the guest is told: public results only."""
+    """What the guest is told: public results only. `fitness` is there where selection goes by it, not by the score."""
 
     verdict: str
     score: float | None
     n: int | None
     reason: str
     generation: int
+    fitness: float | msgspec.UnsetType | None = msgspec.UNSET
 
 
 class Ended(msgspec.Struct, frozen=True, kw_only=True):

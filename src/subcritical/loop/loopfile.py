@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from subcritical.loop.fitness import SEE_HELD_OUT
 from subcritical.loop.yaml_source import Duration, Size, Source, read
 from subcritical.schema import Artifact, Direction, Order, Severity
 
@@ -139,6 +140,21 @@ class Oversight(_Part, frozen=True, kw_only=True):
     resume_by: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
 
 
+class Utility(_Part, frozen=True, kw_only=True):
+    """Selection by the public score minus a tuned price for each flagged change (docs/explain/utility.md).
+
+    Flagged is what the policy would have refused, where it is not enforced, and what `detectors` find. `budget`: tolerated
+    share of proposals with an unauthorised change. `start`: the first price, in units of the score.
+    """
+
+    detectors: tuple[Name, ...] = ()
+    budget: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.02
+    start: Annotated[float, msgspec.Meta(gt=0.0)] = 0.001
+    miss_rate: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
+    false_alarm_rate: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
+    batch: Count = 10
+
+
 class Trigger(_Part, frozen=True, kw_only=True):
     """What a tripwire watches: exactly one of technique, detector, severity, measure or silence."""
 
@@ -197,6 +213,7 @@ class LoopFile(_Part, frozen=True, kw_only=True):
     oversight: Oversight = Oversight()
     policy: PolicyChoice = PolicyChoice()
     autonomy: Autonomy | None = None
+    utility: Utility | None = None
     tripwires: tuple[Tripwire, ...] = DEFAULT_TRIPWIRES
     detectors: dict[str, dict[str, Any]] = {}
 
@@ -225,6 +242,7 @@ def load_loop(path: Path) -> Loop:
     _check_paths(source, loop)
     _check_guest(source, settings)
     _check_people(source, loop)
+    _check_utility(source, settings)
     _check_tripwires(source, settings)
     return loop
 
@@ -278,6 +296,21 @@ def _check_guest(source: Source, settings: LoopFile) -> None:
             "say how often a person reviews the run, {review_cycle: 1d}, or {review: assumed} if nobody will",
             ("oversight",),
         )
+
+
+def _check_utility(source: Source, settings: LoopFile) -> None:
+    utility = settings.utility
+    if utility is None:
+        return
+    if not utility.detectors and settings.policy.mode == "enforce":
+        raise source.error("utility.detectors: name one, where the policy is enforced", ("utility", "detectors"))
+    if leaking := sorted(SEE_HELD_OUT.intersection(utility.detectors)):
+        raise source.error(
+            f"utility.detectors: {', '.join(leaking)} look at held-out scores; the price would tell the guest about them",
+            ("utility", "detectors"),
+        )
+    if utility.miss_rate + utility.false_alarm_rate >= 1.0:
+        raise source.error("utility: miss_rate and false_alarm_rate must add up to less than 1", ("utility",))
 
 
 def _check_people(source: Source, loop: Loop) -> None:

@@ -11,6 +11,7 @@ from subcritical.errors import ContainmentError, SubcriticalError
 from subcritical.gateway import BallotBox, Gateway, Head, roll_back
 from subcritical.ids import Ids
 from subcritical.loop.evaluation.pair import Watch
+from subcritical.loop.fitness import Fitness
 from subcritical.loop.guest import Ended, Guest
 from subcritical.loop.judge import Judge
 from subcritical.loop.lineage import GATEWAY, NOT_APPLIED, ROLLING_BACK, Lineage
@@ -70,6 +71,7 @@ class Runner:
         gateway: Gateway,
         box: BallotBox | None,
         lineage: Lineage | None = None,
+        fitness: Fitness | None = None,
         judge: Judge,
         containment: Containment,
         start_guest: StartGuest,
@@ -117,6 +119,7 @@ class Runner:
             people=self._people,
             judge=judge,
             lineage=self._lineage,
+            fitness=fitness,
             subsets=subsets,
             watch=self,
             system=system,

@@ -1,8 +1,7 @@
-"""Selection: a version is kept if the trusted evaluator scores it strictly better on the public split."""
+"""Selection: a version is kept if it is strictly better on the public split, as the trusted evaluator scores it."""
 
 from __future__ import annotations
 
-from subcritical.loop.evaluation import Scored
 from subcritical.schema import Direction
 
 
@@ -11,8 +10,3 @@ def better(new: float, old: float | None, direction: Direction) -> bool:
     if old is None:
         return True
     return new > old if direction == "up" else new < old
-
-
-def keeps(new: Scored, best: float | None) -> bool:
-    """Whether selection keeps a version with this public score."""
-    return better(new.value, best, new.direction)

@@ -10,20 +10,23 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Literal
 
+import msgspec
+
 from subcritical.clock import Clock
 from subcritical.gateway import Gateway, Reviewed, Tally
 from subcritical.ids import Ids
-from subcritical.loop.evaluation import Outcome
+from subcritical.loop.evaluation import Outcome, Scored
 from subcritical.loop.evaluation.pair import Watch
+from subcritical.loop.fitness import Fitness
 from subcritical.loop.guest import Answer, Guest, Submission
 from subcritical.loop.judge import Judge
 from subcritical.loop.lineage import Lineage
 from subcritical.loop.measuring import after_version
 from subcritical.loop.people import People
-from subcritical.loop.selection import keeps
+from subcritical.loop.selection import better
 from subcritical.loop.subsets import SubsetAudit
 from subcritical.pipeline import Pipeline
-from subcritical.schema import Approval, Artifact, ArtifactChange, EventData, Score, Split
+from subcritical.schema import Approval, Artifact, ArtifactChange, Event, EventData, Score, Split
 
 _SLEEP_S = 0.002
 _THROTTLED = "throttled: no more accepted changes before the next recorded review"
@@ -40,6 +43,7 @@ class Step:
         people: Who approves what the gateway does not let through alone.
         judge: Trusted scores.
         lineage: What is known about the line of versions; written here.
+        fitness: What selection goes by, where it is not the public score alone.
         subsets: Audit of training data choices, where the loop declares one.
         watch: Waits while people hold the run, raises when it must not go on.
         system: Name of the system; signs its proposals.
@@ -57,6 +61,7 @@ class Step:
         people: People,
         judge: Judge,
         lineage: Lineage,
+        fitness: Fitness | None,
         subsets: SubsetAudit | None,
         watch: Watch,
         system: str,
@@ -71,6 +76,7 @@ class Step:
         self._people = people
         self._judge = judge
         self._lineage = lineage
+        self._fitness = fitness
         self._subsets = subsets
         self._watch = watch
         self._system = system
@@ -93,7 +99,9 @@ class Step:
             reported=submission.reported,
             refused_paths=submission.collected.refused,
         )
-        self._event(reviewed.proposal)
+        proposed = self._event(reviewed.proposal)
+        if self._fitness:
+            self._fitness.begin(proposed, waived=len(reviewed.waived))
         self._record_claim(submission, reviewed)
         self._record_subsets(reviewed)
         if self._gateway.guard.enforce:
@@ -136,9 +144,10 @@ class Step:
 
     def _select(self, guest: Guest, reviewed: Reviewed, outcome: Outcome) -> tuple[Verdict, tuple[str, ...]]:
         """Accept and apply, or say why not: selection first, so people are asked about what has been tested."""
-        if outcome.scored is None or not keeps(outcome.scored, self._lineage.best):
+        if outcome.scored is None or not self._keeps(outcome.scored):
             untested = f"{outcome.status}: {outcome.detail}"
-            why = "the public score is not strictly better" if outcome.scored else untested
+            judged = "the fitness" if self._fitness else "the public score"
+            why = f"{judged} is not strictly better" if outcome.scored else untested
             return self._settle(reviewed, "not_kept", "selection", (why,))
         self._process()  # what people are asked about is on disk, and judged by every detector
         tally, why = self._people.settle(guest, reviewed, lambda: self._accept(reviewed))
@@ -149,6 +158,12 @@ class Step:
         self._apply(reviewed, tally)
         self._lineage.best = outcome.scored.value
         return "accepted", ()
+
+    def _keeps(self, scored: Scored) -> bool:
+        if self._fitness is None:
+            return better(scored.value, self._lineage.best, scored.direction)
+        self._process()  # what the detectors say about this version is part of its fitness
+        return better(self._fitness.of(scored), self._lineage.best, scored.direction)
 
     def _apply(self, reviewed: Reviewed, tally: Tally) -> None:
         """Put an accepted version in force: not while the run is held, and not after it was stopped."""
@@ -224,18 +239,23 @@ class Step:
             verdict=verdict,
             score=scored.value if scored else None,
             n=scored.n if scored else None,
+            fitness=(self._fitness.of(scored) if scored else None) if self._fitness else msgspec.UNSET,
             reason="; ".join(reasons),
             generation=self._lineage.generation,
         )
 
     def _answer(self, guest: Guest, answer: Answer) -> None:
         self._process()
+        if self._fitness:
+            self._pipeline.measurement(self._fitness.settle())
         guest.answer(answer)
         self._told(answer.verdict)
 
     def _process(self) -> None:
         """Everything recorded so far is on disk and judged; nobody holds the run."""
-        self._pipeline.process()
+        findings = self._pipeline.process()
+        if self._fitness:
+            self._fitness.charge(findings)
         self._watch.check()
 
     def _record_claim(self, submission: Submission, reviewed: Reviewed) -> None:
@@ -271,5 +291,5 @@ class Step:
                 )
             )
 
-    def _event(self, data: EventData) -> None:
-        self._pipeline.event(data, generation=self._lineage.generation)
+    def _event(self, data: EventData) -> Event:
+        return self._pipeline.event(data, generation=self._lineage.generation)
