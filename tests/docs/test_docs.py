@@ -9,7 +9,7 @@ from subcritical.cli.main import main
 from subcritical.cli.reference import reference_page
 from subcritical.detectors import detector_names
 from subcritical.loop.loopfile import LoopFile, loop_schema
-from subcritical.loop.yaml_source import Source
+from subcritical.yaml_source import Source
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]

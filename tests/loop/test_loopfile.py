@@ -4,7 +4,7 @@ import pytest
 
 from subcritical.errors import ConfigError
 from subcritical.loop.loopfile import load_loop, loop_schema
-from subcritical.loop.yaml_source import seconds, size_bytes
+from subcritical.yaml_source import seconds, size_bytes
 
 GOOD = """\
 system: digits-evolver

@@ -2,8 +2,8 @@
 
 from msgspec.structs import replace
 
-from subcritical.loop.yaml_source import Source
 from subcritical.policy import Approval, Evidence, Facts, Gate, Subject, check_gate, profile
+from subcritical.yaml_source import Source
 
 TODAY = "2026-11-20"
 DIGEST = "ab" * 32

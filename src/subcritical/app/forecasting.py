@@ -21,8 +21,8 @@ from subcritical.forecast import (
     preset,
 )
 from subcritical.loop.run_directory import RunDirectory
-from subcritical.loop.yaml_source import read
 from subcritical.measures import History
+from subcritical.yaml_source import read
 
 SUFFIXES = (".yaml", ".yml")
 

@@ -21,7 +21,6 @@ from subcritical.clock import SystemClock
 from subcritical.errors import InputError, LedgerError
 from subcritical.ledger.tlog import Policy, check_tlog_proof, parse_tlog_proof
 from subcritical.loop.small_files import read_small, read_text
-from subcritical.loop.yaml_source import Source, read
 from subcritical.policy import (
     Approval,
     Decision,
@@ -36,6 +35,7 @@ from subcritical.policy import (
     profile_names,
 )
 from subcritical.policy.cedar import Invariant, prove_autonomy
+from subcritical.yaml_source import Source, read
 
 EVIDENCE = "urn:subcritical:gate-evidence:v1"
 SAFEGUARD = "urn:subcritical:safeguard:v1"

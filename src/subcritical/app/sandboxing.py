@@ -10,9 +10,9 @@ import msgspec
 
 from subcritical.app.running import choose_rung
 from subcritical.clock import SystemClock
-from subcritical.loop.yaml_source import seconds
 from subcritical.sandbox import Limits, Rung, probe, run_contained
 from subcritical.schema import visible
+from subcritical.yaml_source import seconds
 
 
 def probe_machine() -> dict[str, Any]:

@@ -21,13 +21,14 @@ from subcritical.errors import InputError
 from subcritical.gateway import Guard
 from subcritical.ledger import read_journal
 from subcritical.loop.assembly import detector_settings, run_loop
-from subcritical.loop.loopfile import Loop, Trigger, Tripwire, load_loop
+from subcritical.loop.loopfile import Loop, load_loop
 from subcritical.loop.options import RunOptions
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.loop.tasks import Task
 from subcritical.pipeline.detection import Detection
 from subcritical.sandbox import Rung
 from subcritical.schema import Event, Finding, Order, Record
+from subcritical.tripwires import Trigger, Tripwire
 
 PAUSE_ON_TAMPERING = (Tripwire(on=Trigger(technique="RSI-T0300"), action=Order.PAUSE),)
 

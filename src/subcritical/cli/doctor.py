@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from subcritical.app.doctor import Checkup, as_data, check_up
+from subcritical.app.hosts import check_host
 from subcritical.cli.output import as_json, errors_end_here, show, show_json
+from subcritical.errors import InputError
 from subcritical.loop.doctor import Diagnosis
 from subcritical.schema import Severity, visible
+from subcritical.watch.canary import Check
 
 
 @click.command()
 @click.argument("target", type=click.Path(path_type=Path), metavar="LOOP|DIR")
+@click.option(
+    "--host", type=click.Choice(["claude-code", "codex"]), help="LOOP is a gate file: check this host's hook."
+)
+@click.option("--settings", type=click.Path(path_type=Path), help="With --host: the host's settings.")
+@click.option("--run", type=click.Path(path_type=Path), help="With --host: run directory of the gate.")
 @click.option("--fail-on", type=click.Choice([str(s) for s in Severity]), default="high", show_default=True)
 @as_json
 @errors_end_here
-def doctor(target: Path, fail_on: str, as_json: bool) -> None:
+def doctor(
+    target: Path,
+    host: Literal["claude-code", "codex"] | None,
+    settings: Path | None,
+    run: Path | None,
+    fail_on: str,
+    as_json: bool,
+) -> None:
     r"""Before anything runs: list what produces the score, and try whether the guest could write or reach it.
 
     \b
     Example: subcritical doctor path/to/autoresearch
+    Example: subcritical doctor gate.yaml --host claude-code --settings ~/.claude/settings.json --run runs/agent
     """
+    if host is not None:
+        if settings is None or run is None:
+            raise InputError("--host needs --settings and --run")
+        checks = check_host(host, settings=settings, gate_file=target, run=run)
+        _show_checks(checks, plain=as_json)
+        sys.exit(0 if all(check.holds for check in checks) else 1)
     checkup = check_up(target)
     if as_json:
         show_json(as_data(checkup))
@@ -33,6 +57,15 @@ def doctor(target: Path, fail_on: str, as_json: bool) -> None:
     worst = max((hole.severity.rank for hole in checkup.diagnosis.holes), default=-1)
     reached = checkup.canary is not None and bool(checkup.canary.reached)
     sys.exit(1 if reached or worst >= Severity(fail_on).rank else 0)
+
+
+def _show_checks(checks: Sequence[Check], *, plain: bool) -> None:
+    if plain:
+        show_json({"protected": all(check.holds for check in checks), "checks": checks})
+        return
+    for check in checks:
+        line(f"{'holds' if check.holds else 'DOES NOT HOLD'}: {check.name}: {check.detail}")
+    line("protected" if all(check.holds for check in checks) else "NOT PROTECTED")
 
 
 def line(text: str = "") -> None:

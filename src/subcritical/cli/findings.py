@@ -13,9 +13,9 @@ from subcritical.app.triage import Mark, State, Triage, find_id, load_findings
 from subcritical.cli.output import as_json, errors_end_here, say, show, show_json
 from subcritical.errors import ConfigError, InputError
 from subcritical.loop.run_directory import RUNS
-from subcritical.loop.yaml_source import seconds
 from subcritical.report import place_text
 from subcritical.schema import Severity, visible
+from subcritical.yaml_source import seconds
 
 _source = click.argument("source")
 _runs = click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder of runs.")

@@ -14,6 +14,7 @@ from subcritical.cli.experiment import experiment
 from subcritical.cli.findings import findings
 from subcritical.cli.forecast import forecast_command
 from subcritical.cli.gate import gate
+from subcritical.cli.hosts import hook, mcp_proxy_command, watch
 from subcritical.cli.ledger import ledger
 from subcritical.cli.measure import measure_command
 from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
@@ -73,6 +74,9 @@ for command in (
     ledger,
     audit,
     witness,
+    watch,
+    hook,
+    mcp_proxy_command,
     config,
 ):
     main.add_command(command)

@@ -15,8 +15,8 @@ from subcritical.cli.output import as_json, errors_end_here, show, show_json
 from subcritical.errors import InputError
 from subcritical.gateway.votes import Verdict
 from subcritical.loop.run_directory import RUNS
-from subcritical.loop.yaml_source import seconds
 from subcritical.schema import FileChange, visible
+from subcritical.yaml_source import seconds
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -24,13 +24,12 @@ from subcritical.loop.guest import CLAIM, FEEDBACK
 from subcritical.loop.guest_setup import guest_starter
 from subcritical.loop.judge import Judge
 from subcritical.loop.lineage import Lineage
-from subcritical.loop.loopfile import Loop, LoopFile, Tripwire, Utility
+from subcritical.loop.loopfile import Loop, LoopFile, Utility
 from subcritical.loop.options import RunOptions
 from subcritical.loop.outcome import Bounds, Progress, Result
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.loop.runner import Runner
 from subcritical.loop.subsets import SubsetAudit
-from subcritical.loop.yaml_source import seconds
 from subcritical.pipeline import Pipeline
 from subcritical.pipeline.control import ControlServer
 from subcritical.pipeline.several import Several
@@ -38,8 +37,9 @@ from subcritical.sandbox import (
     Containment,
 )
 from subcritical.schema import PROTECTED, Event, Measurement, Message, Record
-from subcritical.tripwires import Condition, Rule, Tripwires
+from subcritical.tripwires import Tripwires, tripwire_rules
 from subcritical.utility import Multiplier
+from subcritical.yaml_source import seconds
 
 
 def run_loop(
@@ -297,27 +297,6 @@ def detector_settings(settings: LoopFile) -> dict[str, dict[str, Any]]:
     return {
         name: {**derived.get(name, {}), **settings.detectors.get(name, {})} for name in {*derived, *settings.detectors}
     }
-
-
-def tripwire_rules(tripwires: tuple[Tripwire, ...]) -> list[Rule]:
-    """The loop file's tripwires as rules, named by their place."""
-    return [
-        Rule(
-            id=f"{number}-{tripwire.action}",
-            on=Condition(
-                technique=tripwire.on.technique,
-                detector=tripwire.on.detector,
-                severity=tripwire.on.severity,
-                measure=tripwire.on.measure,
-                above=tripwire.on.above,
-                confidence=tripwire.on.confidence,
-                silence_s=seconds(tripwire.on.silence) if tripwire.on.silence else None,
-            ),
-            action=tripwire.action,
-            argument=str(tripwire.at_most) if tripwire.at_most is not None else "",
-        )
-        for number, tripwire in enumerate(tripwires, 1)
-    ]
 
 
 def _subset_audit(loop: Loop) -> SubsetAudit | None:

@@ -15,9 +15,9 @@ from subcritical.loop.evaluation import Plan, Rules
 from subcritical.loop.judge import Judge
 from subcritical.loop.loopfile import Loop
 from subcritical.loop.options import RunOptions
-from subcritical.loop.yaml_source import seconds, size_bytes
 from subcritical.sandbox import CollectLimits, Containment, Limits, collect
 from subcritical.schema import Artifact
+from subcritical.yaml_source import seconds, size_bytes
 
 _SEED_LIMITS = CollectLimits()
 

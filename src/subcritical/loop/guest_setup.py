@@ -16,8 +16,8 @@ from subcritical.loop.guest import GenerationGuest, Guest, GuestSpec, SessionGue
 from subcritical.loop.guests import GUESTS
 from subcritical.loop.loopfile import Loop, SocketOnly
 from subcritical.loop.options import RunOptions
-from subcritical.loop.yaml_source import seconds, size_bytes
 from subcritical.sandbox import CollectLimits, Containment, ExecPayload, PythonPayload, SandboxSpec
+from subcritical.yaml_source import seconds, size_bytes
 
 
 def guest_starter(

@@ -11,8 +11,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from subcritical.loop.fitness import SEE_HELD_OUT
-from subcritical.loop.yaml_source import Duration, Size, Source, read
 from subcritical.schema import Artifact, Direction, Order, Severity
+from subcritical.tripwires import Trigger, Tripwire, check_tripwires
+from subcritical.yaml_source import Duration, Size, Source, read
 
 Count = Annotated[int, msgspec.Meta(ge=1)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
@@ -143,8 +144,8 @@ class Oversight(_Part, frozen=True, kw_only=True):
 class Utility(_Part, frozen=True, kw_only=True):
     """Selection by the public score minus a tuned price for each flagged change (docs/explain/utility.md).
 
-    Flagged is what the policy would have refused, where it is not enforced, and what `detectors` find. `budget`: tolerated
-    share of proposals with an unauthorised change. `start`: the first price, in units of the score.
+    Flagged is what the policy would have refused, where it is not enforced, and what `detectors` find. `budget`:
+    tolerated share of proposals with an unauthorised change. `start`: the first price, in units of the score.
     """
 
     detectors: tuple[Name, ...] = ()
@@ -153,26 +154,6 @@ class Utility(_Part, frozen=True, kw_only=True):
     miss_rate: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
     false_alarm_rate: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.0
     batch: Count = 10
-
-
-class Trigger(_Part, frozen=True, kw_only=True):
-    """What a tripwire watches: exactly one of technique, detector, severity, measure or silence."""
-
-    technique: str | None = None
-    detector: str | None = None
-    severity: Severity | None = None
-    measure: str | None = None
-    above: float | None = None
-    confidence: float = 0.95
-    silence: Duration | None = None
-
-
-class Tripwire(_Part, frozen=True, kw_only=True):
-    """When `on` holds, do `action`. `at_most` belongs to `throttle`: accepted changes per recorded review."""
-
-    on: Trigger
-    action: Order
-    at_most: Count | None = None
 
 
 DEFAULT_TRIPWIRES = (
@@ -243,7 +224,7 @@ def load_loop(path: Path) -> Loop:
     _check_guest(source, settings)
     _check_people(source, loop)
     _check_utility(source, settings)
-    _check_tripwires(source, settings)
+    check_tripwires(source, settings.tripwires)
     return loop
 
 
@@ -306,7 +287,7 @@ def _check_utility(source: Source, settings: LoopFile) -> None:
         raise source.error("utility.detectors: name one, where the policy is enforced", ("utility", "detectors"))
     if leaking := sorted(SEE_HELD_OUT.intersection(utility.detectors)):
         raise source.error(
-            f"utility.detectors: {', '.join(leaking)} look at held-out scores; the price would tell the guest about them",
+            f"utility.detectors: {', '.join(leaking)} look at held-out scores, which the price would tell",
             ("utility", "detectors"),
         )
     if utility.miss_rate + utility.false_alarm_rate >= 1.0:
@@ -340,19 +321,3 @@ def _check_people(source: Source, loop: Loop) -> None:
             "make one with `subcritical policy prove --attest FILE --key KEY`",
             ("containment", "proof"),
         )
-
-
-def _check_tripwires(source: Source, settings: LoopFile) -> None:
-    for index, tripwire in enumerate(settings.tripwires):
-        trigger, key = tripwire.on, ("tripwires", index)
-        chosen = [
-            n for n in ("technique", "detector", "severity", "measure", "silence") if getattr(trigger, n) is not None
-        ]
-        if len(chosen) != 1:
-            raise source.error("a tripwire watches exactly one of technique, detector, severity, measure, silence", key)
-        if (trigger.measure is None) != (trigger.above is None):
-            raise source.error("a measure and `above` go together", (*key, "on"))
-        if tripwire.action is Order.RESUME:
-            raise source.error("a tripwire cannot resume a run; only a person can", (*key, "action"))
-        if (tripwire.action is Order.THROTTLE) != (tripwire.at_most is not None):
-            raise source.error("`at_most` belongs to the action throttle, and throttle needs it", key)

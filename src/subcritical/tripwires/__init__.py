@@ -3,6 +3,7 @@
 from subcritical.tripwires.engine import Tripwires
 from subcritical.tripwires.latch import LIVE, NO_THROTTLE, NOT_ROLLED_BACK, PREVIOUS, ROLLED_BACK, START, Cause, Latch
 from subcritical.tripwires.rules import BY_PREFIX, Condition, Request, Rule
+from subcritical.tripwires.written import Trigger, Tripwire, check_tripwires, tripwire_rules
 
 __all__ = [
     "BY_PREFIX",
@@ -17,5 +18,9 @@ __all__ = [
     "Latch",
     "Request",
     "Rule",
+    "Trigger",
+    "Tripwire",
     "Tripwires",
+    "check_tripwires",
+    "tripwire_rules",
 ]

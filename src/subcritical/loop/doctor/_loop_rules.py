@@ -19,8 +19,8 @@ from subcritical.loop.doctor._program import Program
 from subcritical.loop.doctor._slices import Slicer
 from subcritical.loop.doctor.records import Place
 from subcritical.loop.loopfile import Loop, SocketOnly
-from subcritical.loop.yaml_source import Key, Source, read
 from subcritical.schema import PROTECTED, Artifact, Order, Severity
+from subcritical.yaml_source import Key, Source, read
 
 _ACTING = frozenset({Order.PAUSE, Order.STOP, Order.QUARANTINE})
 _EVERYTHING = frozenset({"*", "**", "**/*"})

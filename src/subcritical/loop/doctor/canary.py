@@ -20,8 +20,8 @@ from subcritical.errors import BlindError
 from subcritical.loop.doctor.reading import printable
 from subcritical.loop.doctor.records import Diagnosis
 from subcritical.loop.loopfile import Loop, SocketOnly
-from subcritical.loop.yaml_source import seconds, size_bytes
 from subcritical.sandbox import Containment, Limits, PythonPayload, SandboxSpec
+from subcritical.yaml_source import seconds, size_bytes
 
 Door = Literal["read", "write", "list", "connect", "environment", "network", "processes"]
 

@@ -1,0 +1,151 @@
+"""Which files of a project a tool call would change, as far as its text says; strict where there is doubt."""
+
+from __future__ import annotations
+
+import fnmatch
+import os
+import posixpath
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from subcritical.detectors import Act
+from subcritical.gateway import PathRule, classify, matches
+from subcritical.schema import PROTECTED, Artifact
+from subcritical.watch.words import Word, changed_by, moves_about
+
+_ALWAYS = ("/dev/null", "/dev/stdout", "/dev/stderr", "/dev/tty", "/dev/fd/*")
+_UNKNOWN = re.compile(r"\$\{[^}]*\}|\$\([^)]*\)?|\$\w+|`[^`]*`?|\{[^}]*\}?|\$")
+"""What a shell puts other text for: variables, substitutions, braces."""
+
+
+class Touched(msgspec.Struct, frozen=True):
+    """A path relative to the project with what it is, or an absolute one outside it."""
+
+    path: str
+    artifact: Artifact
+
+
+class Reach:
+    """Classifies what acts change.
+
+    Args:
+        root: The project, resolved.
+        rules: What each path is; the last one matches everything.
+        elsewhere: Globs of absolute paths outside the project that are nobody's business.
+    """
+
+    def __init__(self, root: Path, rules: Sequence[PathRule], elsewhere: Sequence[str] = ()) -> None:
+        """Bind."""
+        self._root = root
+        self._rules = tuple(rules)
+        self._elsewhere = (*_ALWAYS, *elsewhere)
+
+    def touched(self, acts: Sequence[Act], cwd: str, mentioned: Iterable[str] = ()) -> list[Touched]:
+        """What `acts` would write, move or delete, and protected files that `mentioned` words name."""
+        start = self._root / cwd
+        astray = any(moves_about(act) for act in acts)
+        found: dict[str, Touched] = {}
+        protected = self.protected()
+        for act in acts:
+            if act.kind == "run":
+                one = [t for word in changed_by(act, start) for t in self._alike(word, start, protected, astray=astray)]
+            elif act.kind == "read" or not act.path:
+                one = []
+            elif act.kind == "write" and act.text.startswith("<copy of ") and (start / act.path).is_dir():
+                one = []  # the command itself says which names come to lie there
+            else:
+                one = [
+                    *self._as_written(act.path, start),
+                    *self._alike(Word(act.path), start, protected, astray=astray),
+                ]
+            found.update({t.path: t for t in one})
+        for text in mentioned:
+            found.update({t.path: t for t in self._alike(Word(text, sure=False), start, protected, astray=astray)})
+        return list(found.values())
+
+    def protected(self) -> list[str]:
+        """Protected files that there are now, relative to the project; links are not followed."""
+        found = []
+        for folder, folders, files in os.walk(self._root):
+            names = [*files, *(name for name in folders if (Path(folder) / name).is_symlink())]
+            relative = [os.path.relpath(Path(folder) / name, self._root) for name in names]
+            found += [name for name in relative if classify(name, self._rules) in PROTECTED]
+        return sorted(found)
+
+    def _as_written(self, word: str, start: Path) -> list[Touched]:
+        """The path as it stands, and where its links lead."""
+        place = _place(word, start)
+        return [t for t in (self._at(place), self._at(_resolved(place))) if t is not None]
+
+    def _at(self, place: Path) -> Touched | None:
+        if place.is_relative_to(self._root):
+            relative = place.relative_to(self._root).as_posix()
+            return Touched(relative, classify(relative, self._rules))
+        if any(matches(str(place), pattern) for pattern in self._elsewhere):
+            return None
+        return Touched(str(place), Artifact.UNLISTED)
+
+    def _alike(self, word: Word, start: Path, protected: Sequence[str], *, astray: bool) -> list[Touched]:
+        """Protected files that a word could mean: other spellings, links, globs, variables, folders above them."""
+        pattern = _UNKNOWN.sub("*", word.text)
+        if not word.sure and not pattern.replace("*", "").replace("?", "").strip("./"):
+            return []  # a program that may change nothing, given what could be anything
+        place = _place(pattern, start)
+        meant = {_folded(os.path.relpath(p, self._root)) for p in (place, _resolved(place))}
+        same = _identity(place)
+        found = []
+        for path in protected:
+            name = _folded(path)
+            tails = [name, *(name.split("/", n)[-1] for n in range(1, name.count("/") + 1))] if astray else [name]
+            hit = any(_covers(one, tail) for one in meant for tail in tails)
+            hit = hit or (astray and any(_covers(_folded(pattern), tail) for tail in tails))
+            if hit or (same and same == _identity(self._root / path)):
+                found.append(Touched(path, classify(path, self._rules)))
+        return found
+
+
+def _covers(pattern: str, name: str) -> bool:
+    """Whether a folded path or glob could mean `name` or a folder above it."""
+    if pattern in (".", name) or name.startswith(pattern + "/"):
+        return True
+    if not set(pattern) & set("*?["):
+        return False
+    parts = name.split("/")
+    return any(fnmatch.fnmatchcase("/".join(parts[:n]), pattern) for n in range(1, len(parts) + 1))
+
+
+def _place(word: str, start: Path) -> Path:
+    return Path(os.path.normpath(start / _at_home(word.replace("\0", "?"))))
+
+
+def _at_home(word: str) -> Path:
+    try:
+        return Path(word).expanduser()
+    except RuntimeError:  # a user who is not there
+        return Path(word)
+
+
+def _folded(path: str) -> str:
+    """One form for all spellings that a file system or a reader may take for the same."""
+    plain = "".join(c for c in unicodedata.normalize("NFKC", path) if unicodedata.category(c) != "Cf")
+    return posixpath.normpath(plain).casefold()
+
+
+def _resolved(path: Path) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # a loop of links
+        return path
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which file it is, whatever its name: two hard links are one file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return None if path.is_dir() else (found.st_dev, found.st_ino)
