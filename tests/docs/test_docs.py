@@ -37,7 +37,10 @@ def test_every_command_has_help_and_takes_json_where_it_answers():
         "policy",
         "principals",
         "proposals",
-    }  # groups, and a server
+        "hook",
+        "mcp-proxy",
+        "watch",
+    }  # groups, and servers
     for name, command in main.commands.items():
         assert command.help, name
         assert name in without or any("--json" in parameter.opts for parameter in command.params), name

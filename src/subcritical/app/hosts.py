@@ -16,6 +16,7 @@ from subcritical.loop.run_directory import RunDirectory
 from subcritical.watch import ask, hooks, mcp
 from subcritical.watch.canary import Check, try_hook
 from subcritical.watch.gate_file import load_gate
+from subcritical.watch.mcp_http import Proxy
 from subcritical.watch.opening import keep_open
 from subcritical.watch.server import SOCKET_NAME
 
@@ -92,3 +93,14 @@ def mcp_proxy(command: Sequence[str], *, run: Path, agent_in: BinaryIO, agent_ou
         InputError: The server cannot be started.
     """
     return mcp.proxy(command, str(run / SOCKET_NAME), agent_in, agent_out)
+
+
+def mcp_http_proxy(upstream: str, *, run: Path, port: int, opened: Callable[[str], None]) -> None:
+    """Stand between agents and an MCP server with an address, until interrupted.
+
+    Raises:
+        InputError: The address is none, or the port is taken.
+    """
+    with Proxy(upstream, str(run / SOCKET_NAME), port) as proxy:
+        opened(proxy.url)
+        proxy.serve_forever()

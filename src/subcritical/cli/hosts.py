@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
 from pathlib import Path
@@ -9,9 +10,10 @@ from typing import Literal
 
 import click
 
-from subcritical.app.hosts import install_hook, mcp_proxy
+from subcritical.app.hosts import install_hook, mcp_http_proxy, mcp_proxy
 from subcritical.app.hosts import watch as open_gate
 from subcritical.cli.output import errors_end_here, say, show
+from subcritical.errors import InputError
 from subcritical.loop.run_directory import RUNS, RunDirectory
 
 NOT_CONTAINED = 6
@@ -80,12 +82,21 @@ def install(host: Literal["claude-code", "codex"], run: Path, settings: Path) ->
 
 @click.command("mcp-proxy", context_settings={"ignore_unknown_options": True})
 @click.option("--run", type=click.Path(path_type=Path), required=True, help="Run directory of the gate, as RUNS/NAME.")
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--url", help="Instead of COMMAND: the address of an MCP server over HTTP.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --url: where to listen on 127.0.0.1.")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @errors_end_here
-def mcp_proxy_command(run: Path, command: tuple[str, ...]) -> None:
-    r"""Start the MCP server COMMAND, and ask the gate before each tool call goes through to it.
+def mcp_proxy_command(run: Path, url: str | None, port: int, command: tuple[str, ...]) -> None:
+    r"""Stand before the MCP server COMMAND, and ask the gate before each tool call goes through to it.
 
     \b
     Example: subcritical mcp-proxy --run runs/agent -- python server.py
+    Example: subcritical mcp-proxy --run runs/agent --url https://tools.example/mcp --port 8123
     """
+    if (url is None) == (not command):
+        raise InputError("name either the server's command or its --url")
+    if url is not None:
+        with contextlib.suppress(KeyboardInterrupt):
+            mcp_http_proxy(url, run=run, port=port, opened=lambda where: say(f"agents find the server at {where}"))
+        return
     sys.exit(mcp_proxy(command, run=run, agent_in=sys.stdin.buffer, agent_out=sys.stdout.buffer))
