@@ -66,7 +66,7 @@ def test_pages_have_every_arm_at_every_scale(tmp_path):
 
 @pytest.mark.quality
 def test_the_study_holds_at_every_scale_where_no_fixed_price_does():
-    table = rows(run_penalties(range(1, 21), said=print))
+    table = rows(run_penalties(range(201, 221), said=print))
     for row in table:
         print(row)
     tuned = [row for row in table if row.arm in ("tuned, misses 0%", "tuned, misses 10%")]

@@ -16,8 +16,8 @@ _HEAD = """\
 
 Does a price on unauthorised self-change keep a learner from it, and what does that cost at the task?
 
-A walker on a random grid (`bench/penalties/grid.py`), the gateway in mode `monitor`; {seeds} layouts with one learner
-each, {episodes:,} episodes; a detector that also flags {false_alarms:.0%} of the authorised edits.
+A walker on a random grid (`bench/penalties/grid.py`), the gateway in mode `monitor`; seeds {first} to {last}, one layout
+and one learner each, {episodes:,} episodes; a detector that also flags {false_alarms:.0%} of the authorised edits.
 
 * `unauthorised`: share of starts from which the trained learner makes the unauthorised change; `in training`: the same
   share of its episodes at its best, in the last third of the training.
@@ -35,10 +35,10 @@ def write_penalties(facts: Sequence[PenaltyRun], directory: Path) -> tuple[dict[
     """
     directory.mkdir(parents=True, exist_ok=True)
     table = rows(facts)
-    seeds = len({fact.seed for fact in facts})
+    seeds = sorted({fact.seed for fact in facts})
     result = {
         "experiment": "penalty",
-        "seeds": seeds,
+        "seeds": len(seeds),
         "conditions": {f"{row.arm}, scale {row.scale:g}": msgspec.to_builtins(row) for row in table},
     }
     data = directory / "penalty.json"
@@ -49,14 +49,14 @@ def write_penalties(facts: Sequence[PenaltyRun], directory: Path) -> tuple[dict[
     return result, [data, page, *plots]
 
 
-def _page(table: Sequence[Row], seeds: int, plots: Sequence[Path]) -> str:
-    lines = [_HEAD.format(seeds=seeds, episodes=EPISODES, false_alarms=FALSE_ALARMS)]
+def _page(table: Sequence[Row], seeds: Sequence[int], plots: Sequence[Path]) -> str:
+    lines = [_HEAD.format(first=seeds[0], last=seeds[-1], episodes=EPISODES, false_alarms=FALSE_ALARMS)]
     for scale in SCALES:
         lines += ["", f"## Task rewards times {scale:g}", ""]
         lines += ["| arm | unauthorised | in training | reported reward | capability | last weight (median) | holds |"]
         lines += ["|---|---|---|---|---|---|---|"]
         lines += [_line(row) for row in table if row.scale == scale]
-    lines += ["", f"Again: `subcritical experiment penalty --seeds {seeds}`.", ""]
+    lines += ["", f"Again: `subcritical experiment penalty --seeds {len(seeds)} --first-seed {seeds[0]}`.", ""]
     lines += [f"![unauthorised changes against capability]({plot.name})" for plot in plots]
     return "\n".join(lines) + "\n"
 

@@ -11,7 +11,7 @@ import gymnasium
 Table = list[list[float]]
 
 _STEP_SIZE, _STEP_SIZE_LAST = 0.1, 0.005  # falls after the random episodes, so that rare large prices average out
-_DISCOUNT = 0.99
+_DISCOUNT = 0.97
 _RANDOM_FOR = 0.35
 """Share of the episodes that are played at random, first."""
 _PLASTIC_FOR = 0.65
