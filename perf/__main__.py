@@ -2,9 +2,10 @@
 
 import sys
 
-from perf import door, guarded_loop, ledger, signed_run, takeoff
+from perf import decision, door, guarded_loop, ledger, signed_run, takeoff
 
 PARTS = {
+    "decision": decision.main,
     "door": door.main,
     "guarded_loop": guarded_loop.main,
     "ledger": ledger.main,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from importlib import resources
 from typing import Any
@@ -64,29 +65,43 @@ class CedarPolicy:
         except ValueError as error:
             raise InputError(f"policy: {str(error)[:500]}; mend it, or begin with the shipped text") from error
         self.schema: dict[str, Any] = json.loads(schema)[""]
+        self._entities = functools.lru_cache(maxsize=256)(self._parsed_entities)
         static = self.parsed["staticPolicies"]
         self._names = {key: (rule.get("annotations") or {}).get("id", key) for key, rule in static.items()}
 
     def decide(self, request: Request) -> Answer:
         """Ask the engine. An error in any rule denies."""
-        parts: dict[str, dict[str, Scalar]] = {"principal": {}, "resource": {}, "context": {}}
+        context: dict[str, Scalar] = {}
+        attributes: list[tuple[str, type, Scalar]] = []  # with the type: 1 and True are one key otherwise
         for path, value in request.values.items():
             owner, _, name = path.partition(".")
-            parts[owner][name] = value
+            if owner == "context":
+                context[name] = value
+            else:
+                attributes.append((path, type(value), value))
         asked = {
-            "principal": f'{request.principal}::"principal"',
-            "action": f'Action::"{request.action}"',
-            "resource": f'{request.resource}::"resource"',
-            "context": parts["context"],
+            "principal": {"type": request.principal, "id": "principal"},
+            "action": {"type": "Action", "id": request.action},
+            "resource": {"type": request.resource, "id": "resource"},
+            "context": context,
         }
-        entities = [
-            {"uid": {"__entity": {"type": kind, "id": part}}, "attrs": parts[part], "parents": []}
-            for part, kind in (("principal", request.principal), ("resource", request.resource))
-        ]
+        entities = self._entities(request.principal, request.resource, tuple(attributes))
         result = cedarpy.is_authorized(asked, self._rules, entities, self._schema)
         errors = tuple(str(error) for error in result.diagnostics.errors)
         rules = tuple(sorted(self._names.get(key, key) for key in result.diagnostics.reasons))
         return Answer(bool(result.allowed) and not errors, rules, errors)
+
+    def _parsed_entities(self, principal: str, resource: str, attributes: tuple[tuple[str, type, Scalar], ...]) -> Any:
+        """Principal and resource, checked against the schema; there are few, and they cost as much as a decision."""
+        parts: dict[str, dict[str, Scalar]] = {"principal": {}, "resource": {}}
+        for path, _, value in attributes:
+            owner, _, name = path.partition(".")
+            parts[owner][name] = value
+        entities = [
+            {"uid": {"type": kind, "id": part}, "attrs": parts[part], "parents": []}
+            for part, kind in (("principal", principal), ("resource", resource))
+        ]
+        return cedarpy.Entities.from_json_str(json.dumps(entities), self._schema)
 
 
 def shipped(name: str) -> str:
