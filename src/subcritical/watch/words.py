@@ -71,7 +71,7 @@ def moves_about(act: Act) -> bool:
 
 def _only_reads(program: str, words: list[str]) -> bool:
     if program == "find":
-        return not any(word.startswith(_FIND_ACTS) for word in words)
+        return not any(word.startswith(_FIND_ACTS) and not _starts_a_reader(words, at) for at, word in enumerate(words))
     if program in {"sed", "perl"}:
         return not any(word.startswith(("-i", "--in-place", "-pi", "-ni")) for word in words)
     if program == "sort":
@@ -79,6 +79,11 @@ def _only_reads(program: str, words: list[str]) -> bool:
     if program == "git":
         return next((word for word in words if not word.startswith("-")), "") in _GIT_READS
     return program in _READS
+
+
+def _starts_a_reader(words: list[str], at: int) -> bool:
+    """Whether `find ... -exec PROGRAM` names, at `at`, a program that only reads."""
+    return words[at].startswith(("-exec", "-ok")) and at + 1 < len(words) and words[at + 1] in _READS
 
 
 def _copied(operands: list[str], cwd: Path, *, moves: bool) -> list[Word]:
