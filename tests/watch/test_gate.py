@@ -10,7 +10,7 @@ from gate_cases import make_project, opened
 from subcritical.errors import ConfigError, InputError
 from subcritical.ledger import verify_journal
 from subcritical.pipeline.control import send_order, send_status
-from subcritical.schema import Action, Approval, Event, Finding, Order, ToolCall, ToolResult
+from subcritical.schema import Approval, Event, Finding, Order, ToolCall, ToolResult
 from subcritical.watch.gate import Gate
 from subcritical.watch.gate_file import load_gate
 from subcritical.watch.integrity import Integrity
@@ -58,14 +58,14 @@ def test_a_person_pauses_resumes_and_stops_it(tmp_path):
     with opened(tmp_path) as gate:
         assert send_order(gate.run, Order.PAUSE, by="ann", reason="look").outcome == "confirmed"
         assert gate.write("solution.py") == "pause"
-        assert gate.ask("*")[1] == "pause"
+        assert gate.ask("", asks="go_on")[1] == "pause"
         send_order(gate.run, Order.RESUME, by="ann", reason="looked")
         assert gate.write("solution.py") == "approve"
         stopped = send_order(gate.run, Order.STOP, by="ann", reason="enough")
         assert "its host's to end" in stopped.detail
         assert gate.write("solution.py") in {"terminate", "unavailable"}
-    # Nobody but its host can end the agent, and the record does not say anything else.
-    assert not [r for r in gate.records() if isinstance(r, Action) and r.order is Order.STOP and not r.by]
+        assert gate.wait_until_over() is False
+        assert gate.write("solution.py") == "unavailable"
 
 
 @pytest.mark.parametrize(

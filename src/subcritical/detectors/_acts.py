@@ -25,8 +25,10 @@ _NEW_KEYS = (
     "content", "new_string", "new_str", "replacement_text", "file_text", "insert_text", "text", "new_source",
     "contents", "replace", "body", "new_text",
 )  # fmt: skip
+_PATCH_KEYS = frozenset({"patch", "diff", "input"})
 _OLD_KEYS = ("old_string", "old_str", "search", "old_text")
 _PATCH_FILE = re.compile(r"(?m)^(?:\*\*\* (Add|Update|Delete) File: (.+)|diff --git a/.+ b/(.+))$")
+_PATCH_MOVE = re.compile(r"(?m)^\*\*\* Move to: (.+)$")
 _PYTHON = re.compile(
     r"(?:os\.(?P<gone>remove|unlink|rmdir)|shutil\.(?P<tree>rmtree)|os\.(?P<moved>rename|replace)|shutil\.(?P<moved2>move))"
     r"\(\s*[rf]?['\"](?P<path>[^'\"\n]{1,300})['\"](?:\s*,\s*[rf]?['\"](?P<to>[^'\"\n]{1,300})['\"])?"
@@ -107,7 +109,8 @@ def _call(call: ToolCall) -> Iterator[Act]:
     if not isinstance(arguments, dict):
         yield from _script(_joined(arguments))
         return
-    patch = next((v for k, v in arguments.items() if k in {"patch", "diff", "input"} and _is_patch(v)), None)
+    patch = next((v for k, v in arguments.items() if k in _PATCH_KEYS and _is_patch(v)), None)
+    patch = patch or next((v for k, v in arguments.items() if k in _COMMAND_KEYS and _begins_patch(v)), None)
     if patch is not None:
         yield from _patched(patch)
         return
@@ -176,6 +179,11 @@ def _is_patch(value: object) -> bool:
     return isinstance(value, str) and bool(_PATCH_FILE.search(value[:TEXT_MAX]))
 
 
+def _begins_patch(value: object) -> bool:
+    """Whether a command is a patch, as Codex hands it to its hooks."""
+    return isinstance(value, str) and value.lstrip().startswith("*** Begin Patch")
+
+
 def _patched(patch: str) -> Iterator[Act]:
     starts = list(_PATCH_FILE.finditer(patch))
     for number, match in enumerate(starts):
@@ -187,6 +195,8 @@ def _patched(patch: str) -> Iterator[Act]:
         else:
             new, old = sides(part)
             yield Act("write", path=path, text=new, old=old)
+            yield from (Act("move", path=path, text=to.strip()) for to in _PATCH_MOVE.findall(part))
+            yield from (Act("write", path=to.strip(), text=new) for to in _PATCH_MOVE.findall(part))
 
 
 def _script(text: str) -> Iterator[Act]:
@@ -211,6 +221,17 @@ def _command(command: Command) -> Iterator[Act]:
         said = command.body or (" ".join(words[1:]) if program in {"echo", "printf"} else "")
         nothing = program in {":", "true", ""} or (program == "cat" and not command.body and operands == ["/dev/null"])
         yield Act("empty" if nothing and not appended else "write", path=path, text=said[:TEXT_MAX], appended=appended)
+    yield from _files(command, operands)
+    if program in {"apply_patch", "applypatch"}:
+        yield from _patched(command.body or " ".join(words[1:]))
+    if program.startswith("python") or program in {"node", "perl", "ruby"}:
+        code = command.body or next((b for a, b in pairwise(words) if a in {"-c", "-e"}), "")
+        yield from python_acts(code)
+
+
+def _files(command: Command, operands: list[str]) -> Iterator[Act]:
+    """Files that a command names and changes or reads."""
+    words, program = command.words, command.program
     if program in {"rm", "unlink", "shred", "rmdir"} or (program == "git" and operands[:1] == ["rm"]):
         yield from (Act("delete", path=path) for path in operands[program == "git" :])
     elif program == "truncate":
@@ -227,9 +248,6 @@ def _command(command: Command) -> Iterator[Act]:
         yield from (Act("write", path=path, text=operands[0]) for path in operands[1:])
     elif program in {"cat", "less", "head", "tail", "grep", "strings", "xxd", "base64"}:
         yield from (Act("read", path=path) for path in (*operands, *command.reads))
-    if program.startswith("python") or program in {"node", "perl", "ruby"}:
-        code = command.body or next((b for a, b in pairwise(words) if a in {"-c", "-e"}), "")
-        yield from python_acts(code)
 
 
 def python_acts(code: str) -> Iterator[Act]:

@@ -20,13 +20,15 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         host: `claude-code`, `codex`, `mcp`, `inspect`, `canary`.
         session, call: As the host names them.
-        tool: Name of the tool; `*` asks only whether the agent may go on at all.
+        asks: `go_on` asks only whether the agent may go on at all, which no text of an agent can turn a call into.
+        tool: Name of the tool.
         input: Arguments of the tool.
         cwd: Where relative paths begin; empty for the project itself.
     """
 
     host: str
-    tool: str
+    tool: str = ""
+    asks: Literal["call", "go_on"] = "call"
     input: Any = None
     session: str = ""
     call: str = ""
@@ -47,6 +49,9 @@ def parse_call(line: bytes) -> Call:
         InputError: It is not one.
     """
     try:
-        return msgspec.json.decode(line, type=Call)
+        call = msgspec.json.decode(line, type=Call)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InputError(f"this is no tool call: {str(error)[:200]}") from error
+    if call.asks == "call" and not call.tool:
+        raise InputError("this is no tool call: it names no tool")
+    return call

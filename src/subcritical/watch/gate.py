@@ -35,8 +35,6 @@ from subcritical.watch.reach import Reach, Touched
 from subcritical.watch.words import unclear
 
 _GONE = (RunState.KILLING, RunState.KILLED, RunState.FINISHED)
-GO_ON = "*"
-"""Name of the tool by which a host asks only whether the agent may go on."""
 _COMMAND_MAX = 100_000
 _ACTS_MAX = 500
 _PATH_MAX = 4096
@@ -90,7 +88,7 @@ class Gate:
     def _decide(self, call: Call) -> Decision:
         if held := self._held():
             return held
-        if call.tool == GO_ON:
+        if call.asks == "go_on":
             self._look()
             return self._held() or Decision(decision="approve")
         self._calls += 1

@@ -71,7 +71,7 @@ class GateHold(Hooks):
 async def _until_open(socket: str) -> str:
     """Wait while the gate is paused; why the agent may not go on at all, or nothing."""
     while True:
-        may, verdict, reason = await asyncio.to_thread(ask, socket, {"host": "inspect", "tool": "*"})
+        may, verdict, reason = await asyncio.to_thread(ask, socket, {"host": "inspect", "asks": "go_on"})
         if may:
             return ""
         if verdict != "pause":

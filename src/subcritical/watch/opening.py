@@ -24,7 +24,7 @@ from subcritical.watch.reach import Reach
 from subcritical.watch.server import GateServer
 
 _BEAT_S = 1.0
-_OVER = (RunState.KILLED, RunState.FINISHED)
+_OVER = (RunState.KILLING, RunState.KILLED, RunState.FINISHED)
 
 
 def keep_open(

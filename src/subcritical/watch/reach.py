@@ -7,7 +7,7 @@ import os
 import posixpath
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -43,6 +43,7 @@ class Reach:
         self._root = root
         self._rules = tuple(rules)
         self._elsewhere = (*_ALWAYS, *elsewhere)
+        self._bases = sorted({_base(rule.pattern) for rule in rules if rule.artifact in PROTECTED})
 
     def touched(self, acts: Sequence[Act], cwd: str, mentioned: Iterable[str] = ()) -> list[Touched]:
         """What `acts` would write, move or delete, and protected files that `mentioned` words name."""
@@ -68,13 +69,22 @@ class Reach:
         return list(found.values())
 
     def protected(self) -> list[str]:
-        """Protected files that there are now, relative to the project; links are not followed."""
-        found = []
-        for folder, folders, files in os.walk(self._root):
-            names = [*files, *(name for name in folders if (Path(folder) / name).is_symlink())]
-            relative = [os.path.relpath(Path(folder) / name, self._root) for name in names]
-            found += [name for name in relative if classify(name, self._rules) in PROTECTED]
-        return sorted(found)
+        """Protected files that there are now, relative to the project; links are not followed.
+
+        Only folders that a rule names before its first wildcard are walked, so that a large project costs nothing.
+        """
+        found = {name for base in self._bases for name in self._below(base)}
+        return sorted(name for name in found if classify(name, self._rules) in PROTECTED)
+
+    def _below(self, base: str) -> Iterator[str]:
+        place = self._root / base
+        if place.is_symlink() or not place.is_dir():
+            if os.path.lexists(place):
+                yield base
+            return
+        for folder, folders, files in os.walk(place):
+            for name in (*files, *(name for name in folders if (Path(folder) / name).is_symlink())):
+                yield os.path.relpath(Path(folder) / name, self._root)
 
     def _as_written(self, word: str, start: Path) -> list[Touched]:
         """The path as it stands, and where its links lead."""
@@ -106,6 +116,12 @@ class Reach:
             if hit or (same and same == _identity(self._root / path)):
                 found.append(Touched(path, classify(path, self._rules)))
         return found
+
+
+def _base(pattern: str) -> str:
+    """The part of a glob before its first wildcard, in whole folders."""
+    plain = re.split(r"[*?]", pattern, maxsplit=1)[0]
+    return plain if plain == pattern else plain.rpartition("/")[0] or "."
 
 
 def _covers(pattern: str, name: str) -> bool:
