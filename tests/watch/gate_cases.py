@@ -56,7 +56,7 @@ class Opened:
         self.root, self.run = self.settings.root, run
         self.socket = None
         self.orderly = None
-        run.mkdir(parents=True)
+        run.mkdir(parents=True, exist_ok=True)
         self._ended = threading.Event()
         self._began = threading.Event()
         self._thread = threading.Thread(target=self._open, args=(besides,), daemon=True)
@@ -105,7 +105,10 @@ class Opened:
 
 @contextlib.contextmanager
 def opened(directory: Path, besides=(), **changes):
-    gate = Opened(make_project(directory, **changes), directory / "runs" / "g", besides)
+    gate_file = directory / "gate.yaml"
+    if not gate_file.exists() or changes:
+        make_project(directory, **changes)
+    gate = Opened(gate_file, directory / "runs" / "g", besides)
     try:
         yield gate
     finally:

@@ -3,6 +3,7 @@
 import json
 import socket
 import threading
+import time
 
 import pytest
 from gate_cases import make_project, opened
@@ -88,7 +89,7 @@ def test_a_protected_file_that_changed_by_a_way_nobody_saw_holds_every_call(tmp_
 
 
 def test_planted_failure_a_gate_that_does_not_look_at_files_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(Integrity, "changes", lambda _: [])
+    monkeypatch.setattr(Integrity, "changes", lambda _: {})
     with opened(tmp_path) as gate:
         (gate.root / "evaluate.py").write_text("evil")
         assert gate.sh("ls") == "approve"
@@ -140,6 +141,68 @@ def test_garbage_is_refused_and_the_gate_goes_on(tmp_path, line):
             peer.shutdown(socket.SHUT_WR)
             assert json.loads(peer.recv(4096))["decision"] == "reject"
         assert gate.sh("ls") == "approve"
+
+
+def test_no_name_of_a_tool_is_taken_for_the_question_whether_to_go_on(tmp_path):
+    with opened(tmp_path) as gate:
+        for name in ("*", "go_on", ""):
+            assert gate.ask(name, {"path": "evaluate.py"})[1] == "reject"
+
+
+def resume(gate):
+    assert send_order(gate.run, Order.RESUME, by="ann", reason="looked").outcome == "confirmed"
+
+
+def test_a_person_who_has_seen_a_change_lets_it_stay_and_the_next_one_holds_again(tmp_path):
+    with opened(tmp_path) as gate:
+        (gate.root / "evaluate.py").write_text("other")
+        assert gate.sh("ls") == "pause"
+        resume(gate)
+        assert gate.sh("ls") == gate.sh("ls") == "approve"
+        (gate.root / "evaluate.py").write_text("another")
+        assert gate.sh("ls") == "pause"
+
+
+def test_a_change_while_the_gate_is_held_for_something_else_is_told_before_the_resume(tmp_path):
+    with opened(tmp_path) as gate:
+        send_order(gate.run, Order.PAUSE, by="ann", reason="look")
+        (gate.root / "evaluate.py").write_text("other")
+        deadline = time.monotonic() + 20
+        while "evaluate.py" not in str(send_status(gate.run).reasons) and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert "evaluate.py: its content has changed" in str(send_status(gate.run).reasons)
+        resume(gate)
+        assert gate.sh("ls") == "approve"
+
+
+def test_a_resume_is_for_what_was_told_and_not_for_what_came_after(tmp_path, monkeypatch):
+    monkeypatch.setattr(Gate, "alive", lambda _: None)  # nobody looks between the resume and the next call
+    with opened(tmp_path) as gate:
+        (gate.root / "evaluate.py").write_text("other")
+        assert gate.sh("ls") == "pause"
+        (gate.root / "evaluate.py").write_text("and another, after ann has looked")
+        resume(gate)
+        assert gate.sh("ls") == "pause"
+
+
+def test_a_gate_that_is_opened_again_is_held_by_what_held_it(tmp_path):
+    with opened(tmp_path) as gate:
+        (gate.root / "evaluate.py").write_text("evil")
+        assert gate.sh("ls") == "pause"
+    with opened(tmp_path) as again:
+        assert again.sh("ls") == "pause"
+        resume(again)
+        assert again.sh("ls") == "approve"
+    starts = [r for r in again.records() if isinstance(r, Event) and getattr(r.data, "order", "") == "start"]
+    assert len(starts) == 2
+
+
+def test_what_changed_while_the_gate_was_closed_holds_it_when_it_is_opened_again(tmp_path):
+    with opened(tmp_path) as gate:
+        assert gate.sh("ls") == "approve"
+    (gate.root / "evaluate.py").write_text("evil")
+    with opened(tmp_path) as again:
+        assert again.sh("ls") == "pause"
 
 
 def test_many_hosts_ask_at_once_and_each_call_is_on_record(tmp_path):

@@ -205,4 +205,6 @@ def test_the_commands_of_the_readme(tmp_path):
         watching.send_signal(2)
         _, said = watching.communicate(timeout=60)
     assert (watching.returncode, "the gate is closed" in said) == (0, True)
+    again = CliRunner().invoke(main, ["watch", str(gate_file), "--runs", str(runs), "--name", "agent"])
+    assert (again.exit_code, "watch --resume agent" in again.output) == (2, True)
     assert blocked(run_hook(settings, event("Bash", {"command": "ls"}, tmp_path / "project")))

@@ -22,22 +22,24 @@ from subcritical.watch.server import SOCKET_NAME
 
 
 def watch(
-    gate_file: Path,
+    gate_file: Path | None,
     *,
     runs: Path,
     name: str | None,
+    resume: str | None,
     besides: Sequence[Path],
-    opened: Callable[[RunDirectory, Path], None],
+    opened: Callable[[str, Path], None],
     ended: threading.Event,
 ) -> bool:
     """Open a gate and keep it open.
 
     Args:
-        gate_file: What is what.
+        gate_file: What is what; None with `resume`, which remembers its own.
         runs: Folder of run directories.
         name: Of the run; a new one by default. Its socket is where installed hooks look for it.
+        resume: Open the gate of this run again. What held it holds it still.
         besides: Further files that must not change.
-        opened: Called with the run's directory and the gate's socket.
+        opened: Called with the run's name and the gate's socket.
         ended: Set to close it.
 
     Returns:
@@ -46,6 +48,11 @@ def watch(
     Raises:
         ConfigError, InputError: Nothing was opened.
     """
+    directory = RunDirectory.find(resume, runs) if resume else None
+    if directory is not None:
+        gate_file = directory.original_loop_file()
+    if gate_file is None:
+        raise InputError("name a gate file, or a run to open again: `subcritical watch GATE` or `watch --resume RUN`")
     settings = load_gate(gate_file)
     clock = SystemClock()
     if runs.resolve().is_relative_to(settings.root):
@@ -54,10 +61,11 @@ def watch(
         if not place.is_file():
             raise InputError(f"{place}: no such file; hooks are installed before the gate is opened")
     home = make_home()
-    directory = RunDirectory.create(runs, name or Ids().run(clock))
-    directory.remember(gate_file)
+    directory = directory or _new(runs / (name or Ids().run(clock)), gate_file)
     notary = Notary(directory.journal, directory.ledger, home)
     try:
+        if resume:
+            notary.wait_until_checked()  # a record that was rolled back is not gone on with
         return keep_open(
             settings,
             journal=directory.journal,
@@ -65,11 +73,19 @@ def watch(
             besides=(Path(ask.__file__), gate_file.resolve(), *(place.absolute() for place in besides)),
             beside=lambda pipeline: notary.watched(lambda why: pipeline.stand_still(f"the log is not signed: {why}")),
             clock=clock,
-            opened=lambda socket: opened(directory, socket),
+            opened=lambda socket: opened(directory.run, socket),
             ended=ended,
         )
     finally:
         notary.close()
+
+
+def _new(path: Path, gate_file: Path) -> RunDirectory:
+    if (path / "journal").exists():
+        raise InputError(f"{path} was open before; open it again with `subcritical watch --resume {path.name}`")
+    directory = RunDirectory.create(path.parent, path.name)
+    directory.remember(gate_file)
+    return directory
 
 
 def install_hook(host: hooks.Host, *, run: Path, settings: Path) -> list[Path]:

@@ -14,15 +14,16 @@ from subcritical.app.hosts import install_hook, mcp_http_proxy, mcp_proxy
 from subcritical.app.hosts import watch as open_gate
 from subcritical.cli.output import errors_end_here, say, show
 from subcritical.errors import InputError
-from subcritical.loop.run_directory import RUNS, RunDirectory
+from subcritical.loop.run_directory import RUNS
 
 NOT_CONTAINED = 6
 
 
 @click.command()
-@click.argument("gate", type=click.Path(path_type=Path))
+@click.argument("gate", type=click.Path(path_type=Path), required=False)
 @click.option("--runs", type=click.Path(path_type=Path), default=RUNS, show_default=True, help="Folder of runs.")
 @click.option("--name", help="Name of the run; hooks look for its socket. Default: a new one.")
+@click.option("--resume", metavar="RUN", help="Open the gate of this run again; what held it holds it still.")
 @click.option(
     "--guard",
     "besides",
@@ -31,21 +32,22 @@ NOT_CONTAINED = 6
     help="A further file that must not change, such as the host's settings and the hook.",
 )
 @errors_end_here
-def watch(gate: Path, runs: Path, name: str | None, besides: tuple[Path, ...]) -> None:
+def watch(gate: Path | None, runs: Path, name: str | None, resume: str | None, besides: tuple[Path, ...]) -> None:
     r"""Open a gate for an agent that somebody else starts: every tool call it makes is judged here first.
 
     `pause`, `resume`, `stop`, `status` work on it as on any run. It closes with Ctrl-C.
 
     \b
     Example: subcritical watch ../gate.yaml --name agent --guard ~/.claude/settings.json
+    Example: subcritical watch --resume agent --guard ~/.claude/settings.json
     """
     ended = threading.Event()
 
-    def opened(directory: RunDirectory, socket: Path) -> None:
-        say(f"{directory.run}: the gate is open at {socket}")
+    def opened(run: str, socket: Path) -> None:
+        say(f"{run}: the gate is open at {socket}")
 
     try:
-        orderly = open_gate(gate, runs=runs, name=name, besides=besides, opened=opened, ended=ended)
+        orderly = open_gate(gate, runs=runs, name=name, resume=resume, besides=besides, opened=opened, ended=ended)
     except KeyboardInterrupt:
         say("the gate is closed; hooks that ask it deny everything")
         return

@@ -6,6 +6,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -22,6 +23,7 @@ from subcritical.schema import (
     Event,
     EventData,
     FileChange,
+    Order,
     Proposal,
     RunState,
     ToolCall,
@@ -68,6 +70,7 @@ class Gate:
         self._quorum = Quorum()
         self._lock = threading.Lock()
         self._calls = 0
+        self._reported: dict[Path, str] = {}
 
     def decide(self, call: Call) -> Decision:
         """Judge a call. Whatever goes wrong here holds the gate."""
@@ -154,8 +157,15 @@ class Gate:
         self._pipeline.process()
 
     def _look(self) -> None:
-        if changes := self._integrity.changes():
-            self._pipeline.stand_still(f"protected files changed: {'; '.join(changes)}")
+        """Hold the gate for a changed file; what a person has been told of and lets go on with is good from then on."""
+        changes = self._integrity.changes()
+        if not self._pipeline.latch.down and changes and changes == self._reported:
+            self._integrity.accept()
+            changes = {}
+        if changes and changes != self._reported:
+            why = f"protected files changed: {self._integrity.describe(changes)}"
+            self._pipeline.order(Order.PAUSE, "gate", visible(why, 1000))
+        self._reported = changes
 
     def _told(self, call: Call, decision: Decision) -> Decision:
         """Put a refusal on the record, as what the tool gave back."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from subcritical.clock import Clock
 from subcritical.detectors import load_detectors
 from subcritical.ids import Ids
-from subcritical.ledger import Journal
+from subcritical.ledger import Journal, read_journal
 from subcritical.pipeline import Pipeline
 from subcritical.pipeline.control import ControlServer
 from subcritical.schema import Message, RunState
@@ -42,7 +42,7 @@ def keep_open(
 
     Args:
         settings: The gate file.
-        journal: Where the record goes; made.
+        journal: Where the record goes; made, or gone on with.
         directory: The run's; both sockets appear in it.
         besides: Files outside the project that must not change, such as the host's settings.
         beside: What is in force while the gate is open, such as a watch over the signer of its record.
@@ -59,7 +59,8 @@ def keep_open(
     """
     run = directory.name
     with contextlib.ExitStack() as stack:
-        record = Journal.create(journal, run, clock)
+        known = journal.exists()  # a gate that was open before: what held it holds it still
+        record = Journal.open(journal, clock) if known else Journal.create(journal, run, clock)
         stack.callback(record.close)
         pipeline = Pipeline(
             record,
@@ -69,16 +70,19 @@ def keep_open(
             clock,
             ids=Ids(),
             run=run,
+            history=list(read_journal(journal)) if known else (),
         )
         stack.callback(pipeline.close)
         stack.enter_context(beside(pipeline))
         reach = Reach(settings.root, settings.rules, settings.file.elsewhere)
-        gate = Gate(settings, pipeline, reach, Integrity(settings.root, reach.protected, besides))
+        integrity = Integrity(settings.root, reach.protected, besides, directory / "protected.json")
+        gate = Gate(settings, pipeline, reach, integrity)
         protected = len(reach.protected())
         pipeline.event(
             Message(source="gate", text=f"{protected} protected files; mode {settings.file.mode}"), generation=0
         )
         pipeline.start(by="gate", reason=f"the gate of {settings.file.system} is open")
+        gate.alive()  # what changed while it was closed is said before anybody can let it go on
         stack.enter_context(ControlServer(pipeline, directory))
         server = stack.enter_context(GateServer(gate.decide, directory))
         opened(server.path)
