@@ -6,7 +6,7 @@ import sqlite3
 import struct
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from ingest_cases import BY_NAME, READERS, read
 
@@ -202,6 +202,7 @@ def test_mutated_databases_never_crash_the_reader(tmp_path, examples):
     seed, path = _database(tmp_path / "seed.sqlite"), tmp_path / "case.sqlite"
 
     @settings(max_examples=examples, suppress_health_check=list(HealthCheck), database=None)
+    @example([(3987, 128)])  # a column whose name is no UTF-8
     @given(st.lists(st.tuples(st.integers(0, len(seed) - 1), st.integers(0, 255)), min_size=1, max_size=30))
     def cases(edits):
         data = bytearray(seed)

@@ -55,7 +55,7 @@ class Shinka(FileReader):
                         yield from _rows(database, "programs", path, _program)
                     if "system_prompts" in tables:
                         yield from _rows(database, "system_prompts", path, _prompt)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeDecodeError) as error:  # names of columns are decoded by the module itself
                 yield Broken(place=Place(path=str(path)), why=f"the database cannot be read: {error}")
 
 
