@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import functools
 import os
 import posixpath
 import re
@@ -29,6 +30,30 @@ class Touched(msgspec.Struct, frozen=True):
     artifact: Artifact
 
 
+class _Index:
+    """Protected files by what words could call them, so that many files do not make each word dear."""
+
+    def __init__(self, root: Path, paths: Sequence[str]) -> None:
+        self.names = {path: _folded(path) for path in paths}
+        self._at_or_below: dict[str, list[str]] = {".": list(paths)}
+        self._same: dict[tuple[int, int], list[str]] = {}
+        for path, name in self.names.items():
+            parts = name.split("/")
+            for n in range(1, len(parts) + 1):
+                self._at_or_below.setdefault("/".join(parts[:n]), []).append(path)
+            identity = _identity(root / path)
+            if identity:
+                self._same.setdefault(identity, []).append(path)
+
+    def at_or_below(self, folded: str) -> list[str]:
+        """Files of this name, or in a folder of this name."""
+        return self._at_or_below.get(folded, [])
+
+    def same(self, place: Path) -> list[str]:
+        """Other names of the file that lies here."""
+        return self._same.get(_identity(place) or (-1, -1), [])
+
+
 class Reach:
     """Classifies what acts change.
 
@@ -50,7 +75,7 @@ class Reach:
         start = self._root / cwd
         astray = any(moves_about(act) for act in acts)
         found: dict[str, Touched] = {}
-        protected = self.protected()
+        protected = _Index(self._root, self.protected())
         for act in acts:
             if act.kind == "run":
                 one = [t for word in changed_by(act, start) for t in self._alike(word, start, protected, astray=astray)]
@@ -99,23 +124,29 @@ class Reach:
             return None
         return Touched(str(place), Artifact.UNLISTED)
 
-    def _alike(self, word: Word, start: Path, protected: Sequence[str], *, astray: bool) -> list[Touched]:
+    def _alike(self, word: Word, start: Path, protected: _Index, *, astray: bool) -> list[Touched]:
         """Protected files that a word could mean: other spellings, links, globs, variables, folders above them."""
         pattern = _UNKNOWN.sub("*", word.text)
         if not word.sure and not pattern.replace("*", "").replace("?", "").strip("./"):
             return []  # a program that may change nothing, given what could be anything
         place = _place(pattern, start)
         meant = {_folded(os.path.relpath(p, self._root)) for p in (place, _resolved(place))}
-        same = _identity(place)
-        found = []
-        for path in protected:
-            name = _folded(path)
-            tails = [name, *(name.split("/", n)[-1] for n in range(1, name.count("/") + 1))] if astray else [name]
-            hit = any(_covers(one, tail) for one in meant for tail in tails)
-            hit = hit or (astray and any(_covers(_folded(pattern), tail) for tail in tails))
-            if hit or (same and same == _identity(self._root / path)):
-                found.append(Touched(path, classify(path, self._rules)))
-        return found
+        hits = {*protected.same(place), *(path for one in meant for path in protected.at_or_below(one))}
+        globs = {one for one in meant if _is_glob(one)}
+        if astray:  # relative names may begin anywhere
+            globs |= meant | {_folded(pattern)}
+        if globs:
+            hits |= {path for path, name in protected.names.items() if _any_covers(globs, name, astray=astray)}
+        return [Touched(path, classify(path, self._rules)) for path in sorted(hits)]
+
+
+def _any_covers(patterns: Iterable[str], name: str, *, astray: bool) -> bool:
+    tails = [name, *(name.split("/", n)[-1] for n in range(1, name.count("/") + 1))] if astray else [name]
+    return any(_covers(pattern, tail) for pattern in patterns for tail in tails)
+
+
+def _is_glob(pattern: str) -> bool:
+    return bool(set(pattern) & set("*?["))
 
 
 def _base(pattern: str) -> str:
@@ -128,7 +159,7 @@ def _covers(pattern: str, name: str) -> bool:
     """Whether a folded path or glob could mean `name` or a folder above it."""
     if pattern in (".", name) or name.startswith(pattern + "/"):
         return True
-    if not set(pattern) & set("*?["):
+    if not _is_glob(pattern):
         return False
     parts = name.split("/")
     return any(fnmatch.fnmatchcase("/".join(parts[:n]), pattern) for n in range(1, len(parts) + 1))
@@ -145,6 +176,7 @@ def _at_home(word: str) -> Path:
         return Path(word)
 
 
+@functools.lru_cache(maxsize=1 << 16)
 def _folded(path: str) -> str:
     """One form for all spellings that a file system or a reader may take for the same."""
     plain = "".join(c for c in unicodedata.normalize("NFKC", path) if unicodedata.category(c) != "Cf")

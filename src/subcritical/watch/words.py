@@ -47,13 +47,13 @@ def changed_by(act: Act, cwd: Path) -> list[Word]:
     words = _split(act.arguments)
     operands = [word for word in words if not word.startswith("-")]
     if act.program in _COPIES:
-        return _copied(operands, cwd, moves=act.program == "mv")
+        return _copied(_target_last(words), cwd, moves=act.program == "mv")
     if act.program in _RUNS or _only_reads(act.program, words):
         return []
     if "xargs" in act.via:
         operands.append("*")  # what it is given stands nowhere
     valued = [word.split("=", 1)[1] for word in words if "=" in word]
-    return [Word(word, act.program in _SURE) for word in (*operands, *valued) if word]
+    return [Word(word, act.program in _SURE or act.program == "git") for word in (*operands, *valued) if word]
 
 
 def unclear(act: Act) -> bool:
@@ -84,6 +84,19 @@ def _only_reads(program: str, words: list[str]) -> bool:
 def _starts_a_reader(words: list[str], at: int) -> bool:
     """Whether `find ... -exec PROGRAM` names, at `at`, a program that only reads."""
     return words[at].startswith(("-exec", "-ok")) and at + 1 < len(words) and words[at + 1] in _READS
+
+
+def _target_last(words: list[str]) -> list[str]:
+    """Operands of a copy, its target at the end also where an option names it."""
+    operands, target = list[str](), list[str]()
+    for before, word in zip(["", *words], words, strict=False):
+        if before in {"-t", "--target-directory"}:
+            target.append(word)
+        elif word.startswith("--target-directory="):
+            target.append(word.partition("=")[2])
+        elif not word.startswith("-"):
+            operands.append(word)
+    return [*operands, *target]
 
 
 def _copied(operands: list[str], cwd: Path, *, moves: bool) -> list[Word]:
