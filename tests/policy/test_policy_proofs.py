@@ -94,8 +94,10 @@ def test_a_changed_proof_does_not_hold(loop):
 
 def test_planted_failure_where_no_proof_is_required_none_is_asked_for(loop):
     (loop / "proof.json").write_text("{}")
+    with pytest.raises(InputError, match=r"proof\.json"):
+        require_proof(load_loop(loop / "loop.yaml"))
     (loop / "loop.yaml").write_text(LOOP.replace("proof: required", "proof: none"))
-    require_proof(load_loop(loop / "loop.yaml"))
+    assert require_proof(load_loop(loop / "loop.yaml")) is None
 
 
 def test_a_run_refuses_before_anything_starts(loop):

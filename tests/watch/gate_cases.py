@@ -48,6 +48,19 @@ def make_project(directory: Path, **changes) -> Path:
     return gate
 
 
+MCP_SERVER = """\
+import pathlib, sys
+from mcp.server import MCPServer
+
+server = MCPServer("files")
+
+@server.tool()
+def write_file(path: str, content: str) -> str:
+    pathlib.Path(sys.argv[1], path).write_text(content)
+    return "written"
+"""
+
+
 class Opened:
     """An open gate."""
 

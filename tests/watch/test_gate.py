@@ -10,6 +10,7 @@ from gate_cases import make_project, opened
 
 from subcritical.errors import ConfigError, InputError
 from subcritical.ledger import verify_journal
+from subcritical.pipeline import Pipeline
 from subcritical.pipeline.control import send_order, send_status
 from subcritical.schema import Approval, Event, Finding, Order, ToolCall, ToolResult
 from subcritical.watch.gate import Gate
@@ -127,6 +128,15 @@ def test_a_crash_inside_holds_the_gate(tmp_path, monkeypatch):
         assert gate.ask("Bash", {"command": "ls"})[1:] == ("pause", "the gate crashed; a person must look")
         monkeypatch.undo()
         assert gate.sh("ls") == "pause"
+
+
+def test_planted_failure_a_crash_that_holds_nothing_is_over_with_its_call(tmp_path, monkeypatch):
+    monkeypatch.setattr(Pipeline, "stand_still", lambda *_: None)
+    with opened(tmp_path) as gate:
+        with monkeypatch.context() as broken:
+            broken.setattr(Gate, "_refusals", lambda *_: 1 / 0)
+            assert gate.sh("ls") == "pause"
+        assert gate.sh("ls") == "approve"
 
 
 @pytest.mark.parametrize(

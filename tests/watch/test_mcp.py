@@ -7,25 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from gate_cases import BROKEN, broken_gate, opened
+from gate_cases import BROKEN, MCP_SERVER, broken_gate, opened
 
 from subcritical.errors import InputError
 from subcritical.watch.ask import ask
 from subcritical.watch.mcp import Screen, proxy
 
-SERVER = """\
-import pathlib, sys
-from mcp.server import MCPServer
-
-server = MCPServer("files")
-
-@server.tool()
-def write_file(path: str, content: str) -> str:
-    pathlib.Path(sys.argv[1], path).write_text(content)
-    return "written"
-
-server.run()
-"""
+SERVER = MCP_SERVER + "\nserver.run()\n"
 
 
 def session(root, run, calls):

@@ -12,28 +12,22 @@ import threading
 from urllib.parse import urlsplit
 
 import pytest
-from gate_cases import BROKEN, broken_gate, opened
+from gate_cases import BROKEN, MCP_SERVER, broken_gate, opened
 
 from subcritical.errors import InputError
 from subcritical.watch.mcp_http import Proxy
 
-SERVER = """\
-import pathlib, socket, sys
-from mcp.server import MCPServer
-
-server = MCPServer("files")
-
-@server.tool()
-def write_file(path: str, content: str) -> str:
-    pathlib.Path(sys.argv[1], path).write_text(content)
-    return "written"
-
+SERVER = (
+    MCP_SERVER
+    + """\
+import socket
 with socket.socket() as free:
     free.bind(("127.0.0.1", 0))
     port = free.getsockname()[1]
 print(f"PORT {port}", flush=True)
 server.run("streamable-http", host="127.0.0.1", port=port)
 """
+)
 CALL = {"jsonrpc": "2.0", "id": 7, "method": "tools/call", "params": {"name": "t", "arguments": {}}}
 
 

@@ -23,6 +23,7 @@ from subcritical.audit.verify_bundle import BrokenError, Key, open_envelope, par
 from subcritical.detectors.rule_cases import packaged_folder
 from subcritical.errors import InputError
 from subcritical.ledger.signer import AuditSigner
+from subcritical.loop.small_files import read_small
 
 PACKS = "subcritical/rules"
 """Name under which the log's key signs packs."""
@@ -98,13 +99,7 @@ def open_pack(source: Path, key: str) -> Pack:
     Raises:
         InputError: It cannot be read, is not signed by the key, or its files are not those that were signed.
     """
-    try:
-        with source.open("rb") as file:
-            data = file.read(BYTES_MAX + 1)
-    except OSError as error:
-        raise InputError(f"{source}: {error.strerror}") from error
-    if len(data) > BYTES_MAX:
-        raise InputError(f"{source}: larger than {BYTES_MAX >> 20} MiB")
+    data = read_small(source, BYTES_MAX)
     try:
         statement = open_envelope(data, source.name, [_key(key)])
         pack = msgspec.convert(statement["predicate"], Pack)

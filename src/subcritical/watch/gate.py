@@ -51,8 +51,8 @@ class _Refusal(msgspec.Struct, frozen=True):
 class Gate:
     """One gate for any number of hosts; calls are judged one at a time.
 
-    Every call is on disk, and every detector has seen it, before it is answered. What changed a protected file holds
-    the gate until a person has looked.
+    A call is on disk, and every detector has seen it, before it is approved; while the gate is held, calls are denied
+    and not recorded. What changed a protected file holds the gate until a person has looked.
 
     Args:
         settings: The gate file.

@@ -7,7 +7,6 @@ as such. The wrapper and the settings must lie where the agent cannot write; the
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from pathlib import Path
@@ -111,8 +110,3 @@ def _read(settings: Path) -> dict[str, Any]:
     if not isinstance(kept, dict):
         raise InputError(f"{settings}: this is not a JSON object; mend it first")
     return kept
-
-
-def environment() -> dict[str, str]:
-    """What a hook gets when we run it ourselves: no secrets of ours."""
-    return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}

@@ -19,6 +19,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         deliberate, late: Means of the runs' shares (`PenaltyRun`).
+        layouts: Runs in which the change is made from any start.
         reduction: 1 minus deliberate, relative to the arm without a penalty; None for that arm.
         capability: Mean held-out capability over that of the arm in which the change is impossible.
         capability_low, capability_high: Its 95 % bootstrap interval over seeds, paired by layout.
@@ -29,6 +30,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     arm: str
     scale: float
     runs: int
+    layouts: int
     deliberate: float
     late: float
     reported: float
@@ -59,6 +61,7 @@ def _row(arm: Arm, by_arm: dict[Arm, list[PenaltyRun]]) -> Row:
         arm=arm.name,
         scale=arm.scale,
         runs=len(facts),
+        layouts=sum(f.deliberate > 0 for f in facts),
         deliberate=deliberate,
         late=_mean([f.late for f in facts]),
         reported=_mean([f.reported for f in facts]),
