@@ -44,7 +44,7 @@ def doctor(
     """
     if host is not None:
         if settings is None or run is None:
-            raise InputError("--host needs --settings and --run")
+            raise InputError("--host needs --settings and --run: name what `subcritical hook install` was given")
         checks = check_host(host, settings=settings, gate_file=target, run=run)
         _show_checks(checks, plain=as_json)
         sys.exit(0 if all(check.holds for check in checks) else 1)

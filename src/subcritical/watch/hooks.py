@@ -69,7 +69,9 @@ def install(host: Host, *, gate_socket: Path, folder: Path, settings: Path) -> l
         settings.parent.mkdir(parents=True, exist_ok=True)
         settings.write_text(json.dumps(kept, indent=2) + "\n", encoding="utf-8")
     except OSError as error:
-        raise InputError(f"{error.filename}: cannot be written: {error.strerror}") from error
+        raise InputError(
+            f"{error.filename}: cannot be written: {error.strerror}; name a place that you can write"
+        ) from error
     return [wrapper, settings]
 
 

@@ -82,7 +82,9 @@ def proxy(command: Sequence[str], gate_socket: str, agent_in: BinaryIO, agent_ou
     try:
         server = subprocess.Popen(list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     except OSError as error:
-        raise InputError(f"{command[0]}: cannot be started: {error.strerror}") from error
+        raise InputError(
+            f"{command[0]}: cannot be started: {error.strerror}; give the command that starts the server"
+        ) from error
     write = _Writer(agent_out)
     screen = Screen(lambda question: ask(gate_socket, question))
     if server.stdin is None or server.stdout is None:

@@ -25,7 +25,8 @@ layout and one learner each, {episodes:,} episodes; a detector that also flags {
   its best, in the last third of the training.
 * `capability`: from held-out starts, without the inflation, as a share of the arm in which the change is impossible,
   with a 95 % bootstrap interval over layouts.
-* `last weight`: the median over layouts. `holds`: unauthorised changes down by 95 % and more, and 95 % of the capability and more.
+* `last weight`: the median over layouts. `holds`: unauthorised changes down by 95 % and more, and 95 % of the
+  capability and more.
 """
 
 
