@@ -70,8 +70,8 @@ def _line(row: Row) -> str:
     layouts = f"{row.layouts}/{row.runs} [{some.low:.2f}, {some.high:.2f}]"
     holds = "" if row.reduction is None or row.arm == "impossible" else "yes" if row.holds else "no"
     return (
-        f"| {row.arm} | {row.deliberate:.3f} | {layouts} | {row.late:.3f} | {row.reported:.2f} | {row.capability:.3f}{ends} "
-        f"| {row.weight:.3g} | {holds} |"
+        f"| {row.arm} | {row.deliberate:.3f} | {layouts} | {row.late:.3f} | {row.reported:.2f} "
+        f"| {row.capability:.3f}{ends} | {row.weight:.3g} | {holds} |"
     )
 
 
