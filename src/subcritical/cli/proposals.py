@@ -92,7 +92,8 @@ def _describe(asked: asking.Asked) -> None:
 
 def _describe_change(change: FileChange) -> None:
     what = "added" if change.before is None else "removed" if change.after is None else "changed"
-    show(f"{what} {change.artifact}: {visible(change.path, 300)} ({change.size} bytes)")
+    why = f"; {visible(change.note, 500)}" if change.note else ""
+    show(f"{what} {change.artifact}: {visible(change.path, 300)} ({change.size} bytes){why}")
     if change.diff:
         for line in change.diff.split("\n"):
             show(f"  {visible(line, 2000)}")

@@ -13,6 +13,7 @@ from subcritical.gateway.rollback import roll_back
 from subcritical.gateway.signing import sign
 from subcritical.gateway.store import Head, Store
 from subcritical.gateway.votes import Vote
+from subcritical.gateway.weights import WeightsStore
 
 __all__ = [
     "BallotBox",
@@ -28,6 +29,7 @@ __all__ = [
     "Store",
     "Tally",
     "Vote",
+    "WeightsStore",
     "check_paths",
     "classify",
     "matches",

@@ -37,11 +37,14 @@ class Quorum:
         self.mode = mode
         self._owners = owners
 
-    def missing(self, artifact: Artifact, least: int, tally: Tally, *, by_person: bool = False) -> str:
+    def missing(
+        self, artifact: Artifact, least: int, tally: Tally, *, by_person: bool = False, tightens: bool = False
+    ) -> str:
         """What `tally` lacks for a change of `artifact`, or nothing.
 
         Args:
             by_person: A person asks for it, not the system.
+            tightens: It is known to make limits stricter, and nothing else.
             artifact: Its class.
             least: Approvals that the loop file asks for, whatever the policy says.
             tally: Votes that hold.
@@ -52,6 +55,7 @@ class Quorum:
                 by="Person" if by_person or tally.overriding else "Agent",
                 artifact=artifact,
                 approvals=approvals,
+                effect="tightens" if tightens else "unknown",
                 requester_approved=bool(tally.overriding) and tally.overriding in tally.approving,
                 override_s=tally.override_s,
             ),

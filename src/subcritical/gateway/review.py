@@ -6,13 +6,15 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from subcritical.errors import GatewayError
+from subcritical.errors import GatewayError, InputError
 from subcritical.gateway import _apply
 from subcritical.gateway._diff import diff_of
 from subcritical.gateway.ballot_box import Tally
 from subcritical.gateway.classify import PathRule, classify, matches, rule_of
+from subcritical.gateway.content import ContentClasses, only_tightens
 from subcritical.gateway.quorum import Quorum
 from subcritical.gateway.store import Head, Store
+from subcritical.gateway.weights import WeightsStore, read_weights, with_weights
 from subcritical.schema import PROTECTED, Artifact, FileChange, Proposal
 
 
@@ -56,6 +58,8 @@ class Gateway:
         store: Where versions lie.
         rules: What each path is; first match wins.
         scratch: Patterns of workspace paths that belong to no version.
+        limit_names: Globs of names that are limits in files of every class, beside those that are usual in code.
+        weights: Where the bytes of weights lie that a version names by reference.
         guard: Which guards are in force.
         quorum: The policy and who could vote; by default the shipped policy, and nobody.
     """
@@ -66,6 +70,8 @@ class Gateway:
         *,
         rules: Sequence[PathRule],
         scratch: Sequence[str] = (),
+        limit_names: Sequence[str] = (),
+        weights: WeightsStore | None = None,
         guard: Guard | None = None,
         quorum: Quorum | None = None,
     ) -> None:
@@ -75,6 +81,8 @@ class Gateway:
         self.quorum = quorum or Quorum()
         self._rules = tuple(rules)
         self._scratch = tuple(scratch)
+        self._content = ContentClasses(limit_names)
+        self._weights = weights or WeightsStore(None)
 
     def seed(self, files: Mapping[str, bytes]) -> Head:
         """Apply the first version: the operator's own files, before any guest ran."""
@@ -111,7 +119,8 @@ class Gateway:
         kept = {p: data for p, data in files.items() if not any(matches(p, s) for s in self._scratch)}
         refused = tuple((p, why) for p, why in refused_paths if not any(matches(p, s) for s in self._scratch))
         tree = self.store.put_tree(kept)
-        changes = self._compare(self.store.entries(head.tree), self.store.entries(tree), kept)
+        weights, unusable = self._weights_in(kept)
+        changes = self._compare(self.store.entries(head.tree), self.store.entries(tree), kept, weights)
         record = Proposal(
             proposal=proposal,
             base=head.tree,
@@ -120,22 +129,29 @@ class Gateway:
             changes=changes,
             claim=claim,
             reported=reported,
-            refused_paths=refused,
+            refused_paths=(*refused, *unusable),
         )
         return self._judged(Reviewed(proposal=record, base=head.tree, tree=tree))
 
     def review_correction(self, tree: str, *, proposal: str, owner: str) -> Reviewed:
         """Review a stored tree that a person wants in force. What takes more people than one is refused.
 
+        One person may make a limit stricter; what else is protected stays as it was at the start.
+
         Raises:
             GatewayError: No version is in force yet.
         """
         reviewed = self.review(self.store.tree(tree), proposal=proposal, requester=owner)
-        refusals = []
+        refusals = [f"{path}: {why}" for path, why in reviewed.proposal.refused_paths]
         for change in reviewed.proposal.changes:
-            if change.artifact in PROTECTED or change.artifact is Artifact.UNLISTED:
+            tightens = change.artifact is Artifact.LIMIT and self._tightens(change)
+            if (change.artifact in PROTECTED and not tightens) or change.artifact is Artifact.UNLISTED:
                 refusals.append(f"{change.path}: {change.artifact} is not corrected in a run; change it and start anew")
-            elif missing := self.quorum.missing(change.artifact, self._least(change), Tally(), by_person=True):
+                continue
+            missing = self.quorum.missing(
+                change.artifact, self._least(change), Tally(), by_person=True, tightens=tightens
+            )
+            if missing:
                 refusals.append(f"{change.path}: {missing}; change it and start anew")
         if not reviewed.proposal.changes:
             refusals.append("nothing is changed")
@@ -181,6 +197,14 @@ class Gateway:
             last_step=last_step,
         )
 
+    def runnable(self, tree: str) -> dict[str, bytes]:
+        """The files of a stored tree as they run: with the bytes of weights that it names by reference.
+
+        Raises:
+            InputError: Such bytes are missing, or others.
+        """
+        return with_weights(self.store.tree(tree), lambda path: self.classify(path) is Artifact.WEIGHTS, self._weights)
+
     def artifacts(self, tree: str, artifact: Artifact) -> dict[str, bytes]:
         """The files of one class in a stored tree."""
         return {p: self.store.get(d) for p, d in self.store.entries(tree).items() if self.classify(p) is artifact}
@@ -190,13 +214,19 @@ class Gateway:
         return classify(path, self._rules)
 
     def _compare(
-        self, before: Mapping[str, str], after: Mapping[str, str], files: Mapping[str, bytes]
+        self,
+        before: Mapping[str, str],
+        after: Mapping[str, str],
+        files: Mapping[str, bytes],
+        weights: Mapping[str, str],
     ) -> tuple[FileChange, ...]:
         changed = sorted(p for p in before.keys() | after.keys() if before.get(p) != after.get(p))
+        stricter = self._content.stricter(before, after, get=self.store.get, class_of=self.classify)
         return tuple(
             FileChange(
                 path=path,
-                artifact=self.classify(path),
+                artifact=stricter[path][0] if path in stricter else self.classify(path),
+                note=stricter[path][1] if path in stricter else weights.get(path, ""),
                 before=before.get(path),
                 after=after.get(path),
                 size=len(files.get(path, b"")),
@@ -204,6 +234,23 @@ class Gateway:
             )
             for path in changed
         )
+
+    def _weights_in(self, files: Mapping[str, bytes]) -> tuple[dict[str, str], list[tuple[str, str]]]:
+        """What each file of weights holds, and which may not be used, with reasons."""
+        weights = {path: data for path, data in files.items() if self.classify(path) is Artifact.WEIGHTS}
+        described: dict[str, str] = {}
+        unusable: list[tuple[str, str]] = []
+        for path in weights:
+            try:
+                described[path] = read_weights(path, weights, self._weights)
+            except InputError as error:
+                unusable.append((path, str(error)))
+        return described, unusable
+
+    def _tightens(self, change: FileChange) -> bool:
+        if change.before is None or change.after is None:
+            return False
+        return only_tightens(change.path, self.store.get(change.before), self.store.get(change.after))
 
     def _judged(self, reviewed: Reviewed) -> Reviewed:
         if not self.guard.enforce:
@@ -213,7 +260,8 @@ class Gateway:
         for change in reviewed.proposal.changes:
             lacks = self._lacks(change, Tally())
             if change.artifact in PROTECTED:
-                refusals.append(f"{change.path}: {change.artifact} is protected; no guest may change it")
+                why = f" ({change.note})" if change.note else ""
+                refusals.append(f"{change.path}: {change.artifact} is protected; no guest may change it{why}")
             elif change.artifact is Artifact.UNLISTED:
                 refusals.append(f"{change.path}: no artifact rule names this path")
             elif lacks and self.quorum.mode != "enforce":

@@ -12,7 +12,7 @@ import msgspec
 from subcritical.clock import Clock
 from subcritical.detectors import load_detectors, settings_type
 from subcritical.errors import InputError
-from subcritical.gateway import BallotBox, Gateway, Principals, Quorum, Store
+from subcritical.gateway import BallotBox, Gateway, Principals, Quorum, Store, WeightsStore
 from subcritical.ids import Ids
 from subcritical.ledger import Journal, read_journal
 from subcritical.loop.causal_k import causal_k
@@ -118,6 +118,8 @@ def _gateway(loop: Loop, directory: RunDirectory, options: RunOptions, quorum: Q
         Store(directory.store),
         rules=path_rules(loop),
         scratch=(*loop.settings.scratch, FEEDBACK, CLAIM),
+        limit_names=loop.settings.policy.limit_names,
+        weights=WeightsStore(loop.resolve(loop.settings.weights.store) if loop.settings.weights else None),
         guard=options.guard,
         quorum=quorum,
     )

@@ -116,12 +116,14 @@ class Containment(_Part, frozen=True, kw_only=True):
 class PolicyChoice(_Part, frozen=True, kw_only=True):
     """The policy of changes: the shipped one, or a file of yours, and whether it is enforced (docs/how-to/policy.md).
 
-    `proof` is an attestation that `policy prove --attest` made; a principal signed it.
+    `proof` is an attestation that `policy prove --attest` made; a principal signed it. `limit_names` are globs of names
+    that are limits wherever an allowed file says them, beside those that are usual in code (docs/how-to/policy.md).
     """
 
     file: Name | None = None
     mode: Literal["enforce", "warn", "monitor"] = "enforce"
     proof: Name | None = None
+    limit_names: tuple[Name, ...] = ()
 
 
 class Oversight(_Part, frozen=True, kw_only=True):
@@ -139,6 +141,12 @@ class Oversight(_Part, frozen=True, kw_only=True):
     owner: Name | None = None
     approvals_within: Duration = "1h"
     resume_by: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
+
+
+class Weights(_Part, frozen=True, kw_only=True):
+    """Where the bytes lie that a `*.ref.json` of class `weights` names: files named by their SHA-256."""
+
+    store: Name
 
 
 class Utility(_Part, frozen=True, kw_only=True):
@@ -195,6 +203,7 @@ class LoopFile(_Part, frozen=True, kw_only=True):
     policy: PolicyChoice = PolicyChoice()
     autonomy: Autonomy | None = None
     utility: Utility | None = None
+    weights: Weights | None = None
     tripwires: tuple[Tripwire, ...] = DEFAULT_TRIPWIRES
     detectors: dict[str, dict[str, Any]] = {}
 
@@ -248,12 +257,17 @@ def _check_paths(source: Source, loop: Loop) -> None:
         same = loop.resolve(settings.evaluate.public) == loop.resolve(settings.evaluate.held_out)
         if same:
             raise source.error("the held-out split is the public split", ("evaluate", "held_out"))
+    weights = settings.weights
+    if weights and not loop.resolve(weights.store).is_dir():
+        raise source.error(f"weights.store: no directory `{weights.store}` beside the loop file", ("weights", "store"))
     _check_reach(source, loop)
 
 
 def _check_reach(source: Source, loop: Loop) -> None:
     """Refuse data inside the workspace: the guest would be given the held-out split to read."""
     workspace = loop.resolve(loop.settings.workspace)
+    if loop.settings.weights and loop.resolve(loop.settings.weights.store).is_relative_to(workspace):
+        raise source.error("weights.store lies inside the workspace, which the guest writes", ("weights", "store"))
     for field in ("public", "held_out"):
         name = getattr(loop.settings.evaluate, field)
         if name is not None and loop.resolve(name).is_relative_to(workspace):

@@ -216,7 +216,7 @@ class Runner:
     def _prepare(self) -> None:
         """Score the version in force before any guest runs, where selection has no public score of it to go on from."""
         head = self._head()
-        files = self._gateway.store.tree(head.tree)
+        files = self._gateway.runnable(head.tree)
         self._step.remember_seed(files)
         if self._lineage.best is not None:
             return

@@ -112,7 +112,7 @@ class Step:
             self._settle(reviewed, "refused", "gateway", reviewed.refusals)
             self._answer(guest, self._answer_of("refused", reviewed.refusals, None))
             return
-        files = self._gateway.store.tree(reviewed.tree)
+        files = self._gateway.runnable(reviewed.tree)
         outcome = self.score_public(reviewed.proposal.proposal, reviewed.tree, files)
         verdict, reasons = self._select(guest, reviewed, outcome)
         answer = self._answer_of(verdict, reasons, outcome)

@@ -31,7 +31,8 @@ class FileChange(msgspec.Struct, frozen=True, kw_only=True):
     """One path of a proposal, compared with its base.
 
     `before` and `after` are content digests; None means absent. `diff` is a unified diff of text
-    (capped, escaped by whoever shows it), empty for binary content.
+    (capped, escaped by whoever shows it), empty for binary content. `note`: why `artifact` is
+    stricter than the path's own class, where the content made it so, or what weights hold.
     """
 
     path: str
@@ -40,6 +41,7 @@ class FileChange(msgspec.Struct, frozen=True, kw_only=True):
     after: str | None = None
     size: int = 0
     diff: str = ""
+    note: str = ""
 
 
 class Proposal(msgspec.Struct, frozen=True, kw_only=True, tag="proposal", tag_field="kind"):

@@ -1,0 +1,380 @@
+"""What each statement of a Python file reads and binds. The text is hostile: it is parsed, never run.
+
+Of `if`, `for`, `def` a statement is only the head. What encloses it, and how often what comes before it may leave the
+block, belong to it: a check that is no longer reached is a changed check.
+"""
+
+from __future__ import annotations
+
+import ast
+import gc
+import re
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property, lru_cache
+from typing import Any
+
+from subcritical.gateway.content.expressions import (
+    BLOCKS,
+    Made,
+    constant_text,
+    last_name,
+    names_in,
+    parts,
+    root_of,
+    walk,
+)
+from subcritical.gateway.content.names import REFLECTIVE, Names, folded, words_of
+
+BYTES_MAX = 160 << 10
+TOKENS_MAX = 40_000
+STATEMENTS_MAX = 4000
+DEPTH_MAX = 60
+"""A text of more, or one that is nested deeper, is not read: it would take too long (perf/README.md)."""
+
+_TOKEN = re.compile(rb"\w+|[^\w\s]")
+_LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
+_ENDS = frozenset({"exit", "_exit", "abort", "kill", "terminate", "stop", "quit"})
+_SHORT = 3
+_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+_BUILT_IN = frozenset({"exec", "eval", "compile", "globals", "locals", "vars", "setattr", "delattr"})
+"""Reflective as names. As attributes they are other things (`re.compile`); `builtins` counts."""
+_AS_ATTRIBUTE = REFLECTIVE - _BUILT_IN
+_ONLY_CALLED_OR_IMPORTED = frozenset({"code", "inspect", "imp", "gc"})
+"""Words that are too common as names of other things; a call or an import of them counts."""
+_PLAIN_DUNDERS = frozenset(
+    f"__{name}__"
+    for name in (
+        *("init", "name", "main", "call", "len", "iter", "next", "getitem", "setitem", "contains", "enter", "exit"),
+        *("repr", "str", "eq", "ne", "lt", "le", "gt", "ge", "hash", "bool", "add", "sub", "mul", "truediv", "all"),
+        *("version", "annotations", "post_init", "slots", "doc", "file", "new", "radd", "rmul", "neg", "pow", "matmul"),
+        *("array", "float", "int", "index", "iadd", "isub", "imul", "aenter", "aexit", "aiter", "anext", "del"),
+    )
+)
+
+
+class Statement:
+    """One statement. Names are folded.
+
+    Attributes:
+        node: Its head.
+        scope: Names of the functions and classes around it, with dots; empty at the top.
+        context: What is around it: heads, which block of them, how often what comes before may leave.
+        reads: Names, attributes and keywords that it reads, and the parameters of a function.
+        binds: Names and attributes that it binds.
+        mutates: Names of what it puts an attribute or an item into.
+        fields: Those that it binds and others reach as an attribute.
+        texts: String constants, put together where they are added.
+        words: Words of them.
+        reflective: Words in it that reach a name which is not written there.
+        imported: Module, name in it (empty for the module itself), name here.
+        parameters: Of a function, in order.
+        defines: Name of a function or class.
+        calls, compares: Those in it; `called`: what the calls call, by identity.
+    """
+
+    def __init__(self, node: ast.AST, scope: str, context: tuple[ast.AST | str, ...]) -> None:
+        """Read the head of a statement."""
+        self.node, self.scope, self.context = node, scope, context
+        self.reads: set[str] = set()
+        self.binds: set[str] = set()
+        self.mutates: set[str] = set()
+        self.fields: set[str] = set()
+        self.texts: set[str] = set()
+        self.reflective: set[str] = set()
+        self.calls: list[ast.Call] = []
+        self.compares: list[ast.Compare] = []
+        self.called: set[int] = set()
+        for part in walk(parts(node)):
+            take = _TAKE.get(type(part))
+            if take:
+                take(self, part)
+        self.words: Names = frozenset().union(*map(words_of, self.texts)) if self.texts else frozenset()
+        self.imported = tuple(_imports(node))
+        self.parameters = _parameters(node)
+        self.defines = folded(getattr(node, "name", "") or "")
+        self._take_head()
+
+    def _take_head(self) -> None:
+        node = self.node
+        for module, name, local in self.imported:
+            self.reflective |= {*module.split("."), name} & (REFLECTIVE | {"modules", "*"})
+            self.reads.update((name or module).split("."))
+            self.binds.add(local)
+        if self.defines:
+            self.binds.add(self.defines)
+        if isinstance(node, ast.Global | ast.Nonlocal):
+            self.binds.update(map(folded, node.names))
+        if isinstance(node, ast.AugAssign):
+            self.reads |= self.binds
+        around = next((head for head in reversed(self.context) if isinstance(head, ast.AST)), None)
+        if isinstance(around, ast.ClassDef):
+            self.fields |= self.binds
+
+    @property
+    def inside(self) -> str:
+        """The scope that it opens, if it does."""
+        return ".".join(filter(None, (self.scope, self.defines)))
+
+    @cached_property
+    def key(self) -> tuple[str, ...]:
+        """What two statements that do the same at the same place have in common."""
+        return (*map(_around, self.context), self.scope, *_consequences(self.node), _head(self.node))
+
+    @property
+    def raises(self) -> bool:
+        """Whether it is a check that ends what is going on: it raises, exits or asserts."""
+        node = self.node
+        if not isinstance(node, ast.If):
+            return isinstance(node, ast.Assert)
+        return any(
+            isinstance(inner, ast.Raise)
+            or (
+                isinstance(inner, ast.Expr)
+                and isinstance(inner.value, ast.Call)
+                and last_name(inner.value.func) in _ENDS
+            )
+            for inner in (*node.body, *node.orelse)
+        )
+
+    @cached_property
+    def value_reads(self) -> Names:
+        """Names and attributes that its value reads."""
+        value = getattr(self.node, "value", None)
+        return names_in(value) if isinstance(value, ast.expr) else frozenset()
+
+    @cached_property
+    def made_of(self) -> Made:
+        """What its value is made of."""
+        value = getattr(self.node, "value", None)
+        return Made(value) if isinstance(value, ast.expr) else Made(None)
+
+    @cached_property
+    def compared(self) -> tuple[Names, ...]:
+        """What each comparison in it reads."""
+        return tuple(map(names_in, self.compares))
+
+    @cached_property
+    def passed(self) -> tuple[tuple[str, int | str, Made], ...]:
+        """Function, place or name, and what it is made of, of each argument of a call."""
+        found: list[tuple[str, int | str, Made]] = []
+        for call in self.calls:
+            function = last_name(call.func)
+            slots: list[tuple[int | str, ast.expr]] = list(enumerate(call.args))
+            slots += [(folded(word.arg or "**"), word.value) for word in call.keywords]
+            found += [(function, slot, Made(value)) for slot, value in slots if function]
+        return tuple(found)
+
+    @property
+    def number(self) -> tuple[str, float] | None:
+        """Name and value of `NAME = number`, else nothing."""
+        node = self.node
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        value = getattr(node, "value", None)
+        target = targets[0] if len(targets) == 1 and isinstance(node, ast.Assign | ast.AnnAssign) else None
+        if not isinstance(target, ast.Name):
+            return None
+        constant = value.value if isinstance(value, ast.Constant) else None
+        if isinstance(constant, bool) or not isinstance(constant, int | float) or not 0 <= constant < float("inf"):
+            return None
+        return folded(target.id), float(constant)
+
+
+def _take_name(found: Statement, node: ast.Name) -> None:
+    _take_word(found, node.id, bound=not isinstance(node.ctx, ast.Load))
+
+
+def _take_attribute(found: Statement, node: ast.Attribute) -> None:
+    bound = not isinstance(node.ctx, ast.Load)
+    _take_word(found, node.attr, bound=bound, reflective=_AS_ATTRIBUTE)
+    if bound:
+        found.fields.add(folded(node.attr))
+        found.mutates.add(root_of(node))
+    if node.attr.startswith("__") and node.attr not in _PLAIN_DUNDERS:
+        found.reflective.add(folded(node.attr))
+    if node.attr == "modules" and id(node) not in found.called:  # `sys.modules`; a network's is called
+        found.reflective.add("modules")
+
+
+def _take_subscript(found: Statement, node: ast.Subscript) -> None:
+    if not isinstance(node.ctx, ast.Load):
+        found.binds |= names_in(node.value)
+        found.mutates.add(root_of(node))
+
+
+def _take_argument(found: Statement, node: ast.keyword | ast.arg) -> None:
+    if node.arg:
+        _take_word(found, node.arg, bound=False)
+
+
+def _take_capture(found: Statement, node: ast.MatchAs | ast.MatchStar) -> None:
+    if node.name:
+        found.binds.add(folded(node.name))
+
+
+def _take_rest(found: Statement, node: ast.MatchMapping) -> None:
+    if node.rest:
+        found.binds.add(folded(node.rest))
+
+
+def _take_text(found: Statement, node: ast.AST) -> None:
+    text = constant_text(node)
+    if text:
+        found.texts.add(text)
+
+
+def _take_call(found: Statement, node: ast.Call) -> None:
+    found.calls.append(node)
+    found.called.add(id(node.func))
+    function = last_name(node.func)
+    if function in REFLECTIVE and not (isinstance(node.func, ast.Attribute) and function in _BUILT_IN):
+        found.reflective.add(function)
+    if function == "getattr" and not (len(node.args) > 1 and constant_text(node.args[1])):
+        found.reflective.add("getattr")
+
+
+def _take_compare(found: Statement, node: ast.Compare) -> None:
+    found.compares.append(node)
+
+
+def _take_word(found: Statement, name: str, *, bound: bool, reflective: Names = REFLECTIVE) -> None:
+    word = folded(name)
+    (found.binds if bound else found.reads).add(word)
+    if word in reflective and word not in _ONLY_CALLED_OR_IMPORTED:
+        found.reflective.add(word)
+
+
+_TAKE: dict[type[ast.AST], Callable[[Statement, Any], None]] = {
+    ast.Name: _take_name,
+    ast.Attribute: _take_attribute,
+    ast.Subscript: _take_subscript,
+    ast.keyword: _take_argument,
+    ast.arg: _take_argument,
+    ast.MatchAs: _take_capture,
+    ast.MatchStar: _take_capture,
+    ast.MatchMapping: _take_rest,
+    ast.Constant: _take_text,
+    ast.BinOp: _take_text,
+    ast.JoinedStr: _take_text,
+    ast.Call: _take_call,
+    ast.Compare: _take_compare,
+}
+
+
+class Module:
+    """The statements of one file.
+
+    Attributes:
+        statements: In order.
+        by_word: Numbers of the statements in which a word stands.
+        reachable: Names of functions, classes and fields.
+        bound: (scope, name) of every name, in the scope whose name it is.
+    """
+
+    def __init__(self, statements: Sequence[Statement]) -> None:
+        """Index the statements."""
+        self.statements = tuple(statements)
+        self.by_word: dict[str, list[int]] = {}
+        for number, statement in enumerate(self.statements):
+            words = statement.reads | statement.binds | statement.words
+            words.update(statement.scope.split("."), (statement.defines,))
+            for module, name, _ in statement.imported:
+                words.update((*module.split("."), name))
+            for word in words:
+                self.by_word.setdefault(word, []).append(number)
+        self.reachable: Names = frozenset().union(*(s.fields | {s.defines} for s in self.statements)) - {""}
+        self.bound = frozenset(_bound(self.statements))
+
+
+def _bound(statements: Sequence[Statement]) -> set[tuple[str, str]]:
+    bound: set[tuple[str, str]] = set()
+    elsewhere: set[tuple[str, str]] = set()
+    for statement in statements:
+        outside = isinstance(statement.node, ast.Global | ast.Nonlocal)
+        (elsewhere if outside else bound).update((statement.scope, name) for name in statement.binds)
+        bound.update((statement.inside, name) for name in statement.parameters)
+    return bound - elsewhere
+
+
+@lru_cache(maxsize=256)
+def module_of(data: bytes) -> Module | None:
+    """The statements of a Python text; None where it cannot be read, or not in bounded time."""
+    if len(data) > BYTES_MAX or sum(1 for _ in _TOKEN.finditer(data)) > TOKENS_MAX:
+        return None
+    collects = gc.isenabled()
+    gc.disable()  # a tree of many nodes and no garbage: looking for some would double the time
+    try:
+        found: list[Statement] = []
+        _block(ast.parse(data).body, "", (), found)
+        return Module(found)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _block(body: Sequence[ast.AST], scope: str, context: tuple[ast.AST | str, ...], found: list[Statement]) -> int:
+    """Append the statements of a block in order; how many of them may leave what encloses it."""
+    leaves = 0
+    for node in body:
+        if len(context) > DEPTH_MAX or len(found) > STATEMENTS_MAX:
+            raise ValueError("too deep, or too many statements")
+        here = (*context, f"after {leaves}") if leaves else context
+        if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):  # a docstring does nothing
+            found.append(Statement(node, scope, here))
+        named = isinstance(node, (*_FUNCTION, ast.ClassDef))
+        inside = ".".join(filter(None, (scope, folded(getattr(node, "name", ""))))) if named else scope
+        inner = sum(_block(block, inside, (*here, node, name), found) for name, block in _blocks(node))
+        leaves += 0 if isinstance(node, _FUNCTION) else inner + isinstance(node, _LEAVES)
+    return leaves
+
+
+def _blocks(node: ast.AST) -> Iterator[tuple[str, Sequence[ast.AST]]]:
+    """The blocks below a head, by name. Handlers and cases are heads of their own."""
+    for name in BLOCKS:
+        block = getattr(node, name, None)
+        if isinstance(block, list) and block:
+            yield name, block
+
+
+def _around(node: ast.AST | str) -> str:
+    """What a head says about the statements below it. The name of a function or class is in their scope already."""
+    if isinstance(node, str):
+        return node
+    if isinstance(node, (*_FUNCTION, ast.ClassDef)):
+        return " ".join(ast.dump(decorator) for decorator in node.decorator_list)
+    return _head(node)
+
+
+def _consequences(node: ast.AST) -> Iterator[str]:
+    """What a decision leads to: short blocks whole, of longer ones what leaves them."""
+    for name in ("body", "orelse") if isinstance(node, ast.If) else ():
+        block = getattr(node, name)
+        short = len(block) <= _SHORT and not any(True for inner in block for _ in _blocks(inner))
+        yield " ".join([name, *(ast.dump(inner) for inner in block if short or isinstance(inner, _LEAVES))])
+
+
+def _head(node: ast.AST) -> str:
+    """A head as text: its kind, the words in it, its parts."""
+    words: list[str] = [type(node).__name__]
+    for name, value in ast.iter_fields(node):
+        said = [value] if isinstance(value, str) else value if isinstance(value, list) else []
+        words += [f"{name}={word}" for word in said if isinstance(word, str)]
+    return " ".join([*words, *map(ast.dump, parts(node))])
+
+
+def _parameters(node: ast.AST) -> tuple[str, ...]:
+    if not isinstance(node, _FUNCTION):
+        return ()
+    arguments = node.args
+    return tuple(folded(a.arg) for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs))
+
+
+def _imports(node: ast.AST) -> Iterator[tuple[str, str, str]]:
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            module = folded(alias.name)
+            yield module, "", folded(alias.asname) if alias.asname else module.split(".")[0]
+    elif isinstance(node, ast.ImportFrom):
+        for alias in node.names:
+            yield folded(node.module or ""), folded(alias.name), folded(alias.asname or alias.name)

@@ -1,0 +1,328 @@
+"""A change is what it does, not what its path is called: ways round, and honest changes that stay free."""
+
+import pytest
+
+from subcritical.errors import GatewayError
+from subcritical.gateway import Gateway, PathRule, Store
+from subcritical.schema import PROTECTED, Artifact
+
+RULES = [
+    PathRule("evaluate.py", Artifact.EVALUATOR),
+    PathRule("judge/**", Artifact.EVALUATOR),
+    PathRule("params.json", Artifact.HYPERPARAMETER),
+    PathRule("params.py", Artifact.HYPERPARAMETER),
+    PathRule("prompt.txt", Artifact.PROMPT),
+    PathRule("mix.json", Artifact.DATA_SELECTION),
+    PathRule("notes/**", Artifact.MEMORY),
+    PathRule("**", Artifact.CODE),
+]
+TRAIN = """\
+import json
+import random
+import time
+
+from limits import MAX_TOKENS, MEMORY_LIMIT, TIME_BUDGET
+from params import RATE, WIDTH
+
+budget_left = TIME_BUDGET
+started = time.time()
+
+
+def seconds_used():
+    return time.time() - started
+
+
+class Clock:
+    def __init__(self, most):
+        self.most = most
+
+    def over(self):
+        return seconds_used() > self.most
+
+
+def learn(batch, patience):
+    clock = Clock(TIME_BUDGET)
+    step = 0
+    loss = 1.0
+    while step < patience:
+        loss = loss * (1 - RATE)
+        step += 1
+        if clock.over():
+            break
+    return loss
+
+
+def guard():
+    if len(open("/proc/self/statm").read()) > MEMORY_LIMIT:
+        raise MemoryError
+
+
+def main():
+    guard()
+    random.seed(1)
+    loss = learn([1, 2, 3], budget_left)
+    text = "x" * 10
+    if len(text) > MAX_TOKENS:
+        text = text[:MAX_TOKENS]
+    print(loss, text, WIDTH)
+"""
+SEED = {
+    "limits.py": b"BASE = 60\nTIME_BUDGET = BASE * 5\nMAX_TOKENS = 4096\nMEMORY_LIMIT = 512\n",
+    "train.py": TRAIN.encode(),
+    "plugins.py": b'import pathlib\nexec(pathlib.Path("plugin.txt").read_text())\n',
+    "plugin.txt": b"print(1)\n",
+    "quota.py": b'import json\nDISK_QUOTA = json.load(open("disk.json"))["gib"]\n',
+    "disk.json": b'{"gib": 4, "colour": "red"}',
+    "run.sh": b"#!/bin/sh\nTIMEOUT=60\ntimeout $TIMEOUT python train.py\npython tune.txt\n",
+    "each.sh": b"SECONDS_EACH=60\ntimeout ${SECONDS_EACH}s true\n",
+    "gpu.py": b'import os\nGPU_QUOTA = float(os.environ.get("GPU_S", 60))\n',
+    "start.py": b'import subprocess\nsubprocess.run(["python", "job.dat"])\n',
+    "job.dat": b"print(1)\n",
+    "tune.txt": b"print(1)\n",
+    "config.yaml": b"model:\n  width: 8\nruntime:\n  timeout: 60\n  each: 60\n  time_limit: ${runtime.each}\n",
+    "config.json": b'{"width": 8, "timeout": 60}',
+    "config.toml": b"width = 8\n[run]\ntimeout = 60\n",
+    "config.ini": b"[run]\nwidth = 8\nbase = 60\ntimeout = 60\ntime_limit = %(base)s\n",
+    "params.json": b'{"max_calls": 10, "rate": 0.1}',
+    "params.py": b"RATE = 0.1\nWIDTH = 8\nMAX_CALLS = 10\n",
+    "mix.json": b'{"a": 1, "b": 2}',
+    "prompt.txt": b"You have a timeout of 60 seconds.\n",
+    "notes/one.md": b"learned: timeouts are annoying\n",
+    "evaluate.py": b"import numpy\nimport scoring\n\ndef evaluate(candidate, data): ...\n",
+    "judge/rules.py": b"LIMIT = 1\n",
+}
+
+
+def swap(path, old, new):
+    """The file with one text replaced, which must be there."""
+    text = SEED[path].decode()
+    assert old in text, (path, old)
+    return {path: text.replace(old, new).encode()}
+
+
+def add(path, text):
+    return {path: SEED.get(path, b"") + text.encode()}
+
+
+RAISED = {
+    "a plain number": swap("limits.py", "4096", "9999"),
+    "another base": swap("limits.py", "4096", "0xFFFF"),
+    "a computed constant": swap("limits.py", "4096", "4096 * 2"),
+    "what a limit is computed from": swap("limits.py", "BASE = 60", "BASE = 6000"),
+    "no limit any more": swap("limits.py", "4096", 'float("inf")'),
+    "zero, often no limit": swap("limits.py", "4096", "0"),
+    "minus one": swap("limits.py", "4096", "-1"),
+    "a removed limit": swap("limits.py", "MEMORY_LIMIT = 512\n", ""),
+    "a second binding": add("limits.py", "MAX_TOKENS = 9999\n"),
+    "multiplied later": add("limits.py", "MAX_TOKENS *= 2\n"),
+    "bound by a loop": add("limits.py", "for MAX_TOKENS in (9999,):\n    pass\n"),
+    "bound by a walrus": add("limits.py", "print(MAX_TOKENS := 9999)\n"),
+    "bound by a pattern": add("limits.py", "match 9999:\n    case MAX_TOKENS:\n        pass\n"),
+    "bound by with": add("limits.py", "with open('x') as MAX_TOKENS:\n    pass\n"),
+    "bound by an import": add("limits.py", "from math import inf as MAX_TOKENS\n"),
+    "deleted": add("limits.py", "del MAX_TOKENS\n"),
+    "wide letters": add("limits.py", "\uff2d\uff21\uff38_TOKENS = 9999\n"),
+    "an alias": swap("train.py", "budget_left = TIME_BUDGET", "budget_left = 10**9"),
+    "an alias made longer": swap("train.py", "budget_left = TIME_BUDGET", "budget_left = TIME_BUDGET * 99"),
+    "where an alias is passed": swap("train.py", "learn([1, 2, 3], budget_left)", "learn([1, 2, 3], 10**9)"),
+    "a parameter that is one": swap("train.py", "while step < patience", "while step < patience * 99"),
+    "a field that is one": swap("train.py", "seconds_used() > self.most", "seconds_used() > self.most * 99"),
+    "another object's field": add("train.py", "\nClock.most = 10**9\n"),
+    "another module's name": add("train.py", "\nimport limits\nlimits.MAX_TOKENS = 10**9\n"),
+    "imported under another name": add("train.py", "\nimport limits as li\nli.TIME_BUDGET = 10**9\n"),
+    "the clock": swap("train.py", "return time.time() - started", "return 0.0"),
+    "the clock's beginning": swap("train.py", "started = time.time()", "started = time.time() + 10**9"),
+    "the clock's module": add("train.py", "\ntime.time = lambda: 0.0\n"),
+    "the clock's function": add("train.py", "\ntime.monotonic = lambda: 0.0\n"),
+    "the check is gone": swap("train.py", "        if clock.over():\n            break\n", ""),
+    "the check does nothing": swap(
+        "train.py", "        if clock.over():\n            break", "        if clock.over():\n            pass"
+    ),
+    "the alarm is not raised": swap("train.py", "        raise MemoryError", "        print('MemoryError')"),
+    "the alarm is not called": swap("train.py", "    guard()\n    random.seed", "    random.seed"),
+    "what the environment says": add("train.py", "\nimport os\nos.environ['GPU_S'] = '9999'\n"),
+    "a file that a program is started with": {"job.dat": b"import limits\n"},
+    "a file that a script runs": {"tune.txt": b"import limits\n"},
+    "what a shell limit is made of": swap("each.sh", "SECONDS_EACH=60", "SECONDS_EACH=6000"),
+    "what an INI limit refers to": swap("config.ini", "base = 60", "base = 6000"),
+    "what a YAML limit refers to": swap("config.yaml", "each: 60", "each: 6000"),
+    "the check is turned": swap("train.py", "if clock.over():", "if not clock.over():"),
+    "the check is never reached": swap(
+        "train.py", "        if clock.over():", "        continue\n        if clock.over():"
+    ),
+    "the check is under a condition": swap(
+        "train.py",
+        "        if clock.over():\n            break",
+        "        if RATE > 9:\n            if clock.over():\n                break",
+    ),
+    "the count": swap("train.py", "step += 1", "step += 0"),
+    "imported from elsewhere": swap(
+        "train.py",
+        "from limits import MAX_TOKENS, MEMORY_LIMIT, TIME_BUDGET",
+        "from params import MAX_TOKENS, MEMORY_LIMIT, TIME_BUDGET",
+    )
+    | add("params.py", "MAX_TOKENS = 9999\nTIME_BUDGET = 9\n"),
+    "set from the hyperparameters": add("params.py", "import limits\nlimits.MAX_TOKENS = 9999\n"),
+    "exec": add("train.py", "\nexec('MAX' + chr(95) + 'TOKENS = 9999')\n"),
+    "exec under another name": add("train.py", "\nfrom builtins import exec as go\n"),
+    "globals": add("train.py", "\nglobals()['MAX' + chr(95) + 'TOKENS'] = 9\n"),
+    "setattr with a spelled name": add("train.py", "\nimport limits\nsetattr(limits, 'MAX_' + 'TOKENS', 9)\n"),
+    "setattr with a made name": add("train.py", "\nimport limits\nsetattr(limits, ''.join(['MAX', '_T']), 9)\n"),
+    "getattr": add("train.py", "\nimport random as r\ngetattr(r, chr(120))\n"),
+    "__dict__": add("train.py", "\nimport limits\nlimits.__dict__.update({chr(77): 9})\n"),
+    "subclasses": add("train.py", "\n().__class__.__base__.__subclasses__()\n"),
+    "sys.modules": add("train.py", "\nimport sys\nsys.modules['li' + 'mits']\n"),
+    "importlib": add("train.py", "\nimport importlib\n"),
+    "a star import": add("train.py", "\nfrom params import *\n"),
+    "a pickle": add("train.py", "\nimport pickle\npickle.load(open('x', 'rb'))\n"),
+    "ctypes": add("train.py", "\nimport ctypes\n"),
+    "a written module": add("train.py", "\nopen('made.py', 'w').write('x')\nimport made\n"),
+    "a file that is executed": {"plugin.txt": b"import limits\n"},
+    "a file that a limit is taken from": swap("disk.json", "4", "400"),
+    "too long": add("train.py", "\n# " + "x" * 300_000),
+    "too long, and in between": add("train.py", "\n" + "y = 1\n" * 60_000 + "MAX_TOKENS = 9999\n"),
+    "does not parse": add("train.py", "\nif (\n"),
+    "nested too deep": add("train.py", "\nx = " + "(" * 3000 + "1" + ")" * 3000 + "\n"),
+    "no text": add("limits.py", "") | {"limits.py": b"\xff\xfe\x00"},
+    "a shell variable": swap("run.sh", "TIMEOUT=60", "TIMEOUT=6000"),
+    "a shell variable, quoted": swap("run.sh", "TIMEOUT=60", "'TIME''OUT'=6000"),
+    "a shell command": swap("run.sh", "timeout $TIMEOUT python", "python"),
+    "a shell eval": add("run.sh", 'eval "$(echo VElNRU9VVD05OQ== | tr x x)"\n'),
+    "YAML": swap("config.yaml", "timeout: 60", "timeout: 6000"),
+    "YAML by an alias": {"config.yaml": b"model:\n  width: &w 8000\nruntime:\n  timeout: *w\n"},
+    "YAML in flow style": {"config.yaml": b'model: {width: 8}\nruntime: {"time\\x6fut": 6000}\n'},
+    "YAML that grows": {
+        "config.yaml": b"a: &a [1,1,1,1,1,1,1,1]\n"
+        + b"".join(
+            b"a%d: &a%d [%s]\n" % (n, n, b",".join([b"*a%s" % (b"%d" % (n - 1) if n else b"")] * 8)) for n in range(9)
+        )
+    },
+    "JSON": swap("config.json", "60", "6000"),
+    "JSON with an escape": {"config.json": b'{"width": 8, "timeout": 60, "time\\u006fut": 6000}'},
+    "JSON twice": {"config.json": b'{"width": 8, "timeout": 6000, "timeout": 60}'},
+    "JSON in another case": {"config.json": b'{"width": 8, "Timeout": 6000, "timeout": 60}'},
+    "TOML": swap("config.toml", "timeout = 60", "timeout = 6000"),
+    "INI": swap("config.ini", "timeout = 60", "timeout = 6000"),
+    "a removed file": {"limits.py": None},
+    "a moved file": {"limits.py": None, "bounds.py": SEED["limits.py"]},
+    "a Python file without its ending": {"tool": b"#!/usr/bin/env python3\nimport limits\nlimits.MAX_TOKENS = 9\n"},
+}
+SHADOWED = {
+    "the evaluator in another case": {"Evaluate.py": b"x = 1\n"},
+    "its folder in another case": {"Judge/rules.py": b"x = 1\n"},
+    "a Cyrillic letter": {"\u0435valuate.py": b"x = 1\n"},
+    "a wide letter": {"\uff45valuate.py": b"x = 1\n"},
+    "an invisible letter": {"evalu\u200bate.py": b"x = 1\n"},
+    "a trailing dot": {"evaluate.py.": b"x = 1\n"},
+    "a trailing blank": {"evaluate.py ": b"x = 1\n"},
+    "a package of its name": {"evaluate/__init__.py": b"x = 1\n"},
+    "a module that it imports": {"scoring.py": b"x = 1\n"},
+    "a library that it imports": {"numpy.py": b"x = 1\n"},
+    "a library as a package": {"numpy/__init__.py": b"x = 1\n"},
+    "deeper down": {"lib/scoring.py": b"x = 1\n"},
+    "Python's own": {"random.py": b"x = 1\n"},
+    "run at the start": {"sitecustomize.py": b"x = 1\n"},
+    "run at the start, by a path file": {"a.pth": b"import limits\n"},
+    "run by the tests": {"sub/conftest.py": b"x = 1\n"},
+    "compiled": {"train.pyc": b"\x00"},
+    "a built module": {"train.cpython-311-x86_64-linux-gnu.so": b"\x7fELF"},
+}
+FREE = {
+    "an algorithm": swap("train.py", "loss = loss * (1 - RATE)", "loss = loss * (1 - RATE) ** 2"),
+    "a new function": add("train.py", "\n\ndef warm(step):\n    return min(1.0, step / 10)\n"),
+    "a new method": swap(
+        "train.py", "    def over(self):", "    def name(self):\n        return 'clock'\n\n    def over(self):"
+    ),
+    "a new class": add("train.py", "\n\nclass Net:\n    def __init__(self, width):\n        self.width = width\n"),
+    "a comment about it": add("limits.py", "# the MAX_TOKENS could be higher\n"),
+    "a docstring about it": add("train.py", '\n\ndef f():\n    """The TIME_BUDGET is short."""\n    return 1\n'),
+    "layout": swap("train.py", "budget_left = TIME_BUDGET", "budget_left  =  (TIME_BUDGET)"),
+    "a lower limit": swap("limits.py", "4096", "2048"),
+    "a lower limit in YAML": swap("config.yaml", "timeout: 60", "timeout: 30"),
+    "a lower limit in the shell": swap("run.sh", "TIMEOUT=60", "TIMEOUT=30"),
+    "the environment": add("train.py", "\nimport os\nos.environ['COLOUR'] = 'red'\n"),
+    "another seed": swap("train.py", "random.seed(1)", "random.seed(2)"),
+    "a new file": {"model.py": b"import math\n\ndef f(x):\n    return math.tanh(x)\n"},
+    "a new folder": {"lib/types.py": b"X = 1\n"},
+    "a new test": {"tests/test_train.py": b"def test_it():\n    assert True\n"},
+    "a hyperparameter": swap("params.json", "10", "20"),
+    "a hyperparameter in Python": swap("params.py", "MAX_CALLS = 10", "MAX_CALLS = 20"),
+    "a data mix": swap("mix.json", "2", "3"),
+    "a prompt": add("prompt.txt", "The timeout is long.\n"),
+    "a memory": {"notes/two.md": b"TIME_BUDGET was enough\n"},
+    "other settings": swap("config.json", '"width": 8', '"width": 16'),
+    "other keys of a file that a limit is taken from": swap("disk.json", "red", "blue"),
+    "a new limit": {"fetch.py": b"def get(url, retries_deadline=5):\n    return url\n"},
+    "a known library": add("train.py", "\nimport math\n"),
+    "Chinese, Arabic, French": {"数据.py": b"x = 1\n", "بيانات.py": b"x = 1\n", "données.py": b"x = 1\n"},
+}
+
+
+def reviewed(folder, changes, *, seed=SEED, limit_names=()):
+    gateway = Gateway(Store(folder), rules=RULES, limit_names=limit_names)
+    gateway.seed(seed)
+    files = {path: data for path, data in {**seed, **changes}.items() if data is not None}
+    return gateway, gateway.review(files, proposal="p", requester="guest")
+
+
+def classes(asked):
+    return {change.path: change.artifact for change in asked.proposal.changes}
+
+
+@pytest.mark.parametrize("name", RAISED)
+def test_a_limit_that_is_raised_in_an_allowed_file_is_a_change_of_a_limit(tmp_path, name):
+    gateway, asked = reviewed(tmp_path, RAISED[name])
+    assert Artifact.LIMIT in classes(asked).values(), classes(asked)
+    assert not asked.allowed
+    with pytest.raises(GatewayError):
+        gateway.apply(asked)
+    assert all(change.note for change in asked.proposal.changes if change.artifact is Artifact.LIMIT)
+
+
+@pytest.mark.parametrize("name", SHADOWED)
+def test_what_is_found_in_place_of_an_evaluator_is_one(tmp_path, name):
+    _, asked = reviewed(tmp_path, SHADOWED[name])
+    assert set(classes(asked).values()) <= PROTECTED
+    assert not asked.allowed
+
+
+@pytest.mark.parametrize("name", FREE)
+def test_honest_changes_keep_the_class_of_their_path(tmp_path, name):
+    _, asked = reviewed(tmp_path, FREE[name])
+    assert asked.proposal.changes
+    assert asked.allowed, asked.refusals
+
+
+def test_without_the_reading_of_content_every_raised_limit_would_pass(tmp_path, monkeypatch):
+    """The planted failure: paths alone."""
+    monkeypatch.setattr("subcritical.gateway.content.tree.ContentClasses.stricter", lambda *_, **__: {})
+    passed = [name for n, name in enumerate(RAISED) if reviewed(tmp_path / str(n), RAISED[name])[1].allowed]
+    shadowed = [name for n, name in enumerate(SHADOWED) if reviewed(tmp_path / f"s{n}", SHADOWED[name])[1].allowed]
+    assert len(passed) == len(RAISED)
+    assert len(shadowed) >= len(SHADOWED) - 2
+
+
+def test_declared_names_are_limits_in_every_class(tmp_path):
+    change = swap("params.json", "10", "20")
+    assert reviewed(tmp_path / "a", change)[1].allowed
+    assert classes(reviewed(tmp_path / "b", change, limit_names=("MAX_CALLS",))[1])["params.json"] is Artifact.LIMIT
+    change = swap("params.py", "MAX_CALLS = 10", "MAX_CALLS = 20")
+    assert classes(reviewed(tmp_path / "c", change, limit_names=("max_*",))[1])["params.py"] is Artifact.LIMIT
+
+
+def test_files_without_limits_are_free(tmp_path):
+    seed = {"train.py": b"x = 1\n", "evaluate.py": b"y = 1\n"}
+    changes = {"train.py": b"import pickle\nexec('x = 2')\n", "blob.bin": bytes(range(256))}
+    assert reviewed(tmp_path, changes, seed=seed)[1].allowed
+
+
+def test_two_steps_are_no_way_round(tmp_path):
+    """An alias that an accepted change brought in is one for the next."""
+    first = add("train.py", "\nslack = TIME_BUDGET\n")
+    gateway, asked = reviewed(tmp_path, first)
+    assert not asked.allowed  # whoever reads a limit decides about it
+    seed = SEED | first
+    gateway = Gateway(Store(tmp_path / "two"), rules=RULES)
+    gateway.seed(seed)
+    raised = {**seed, "train.py": seed["train.py"].replace(b"slack = TIME_BUDGET", b"slack = 10**9")}
+    assert not gateway.review(raised, proposal="p", requester="guest").allowed
