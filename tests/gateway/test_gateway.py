@@ -1,6 +1,8 @@
 """Protected paths are refused, exact bytes are applied, and the base must not have moved."""
 
+import numpy as np
 import pytest
+from test_weights import npz
 
 from subcritical.canonical import digest
 from subcritical.errors import GatewayError, LedgerError
@@ -151,11 +153,14 @@ def test_a_guest_alone_may_change_only_what_the_policy_calls_ordinary(tmp_path, 
         assert reviewed.allowed is (artifact in ordinary or not enforce)
 
 
+ARRAYS = npz(a=np.ones(1)), npz(a=np.zeros(1))
+
+
 @pytest.mark.parametrize("artifact", list(Artifact))
 def test_a_policy_that_permits_all_opens_no_protected_or_unlisted_path(tmp_path, artifact):
-    rules = [PathRule("thing", artifact)] if artifact is not Artifact.UNLISTED else []
+    rules = [PathRule("thing.npz", artifact)] if artifact is not Artifact.UNLISTED else []
     quorum = Quorum("permit (principal, action, resource);")
     gateway = Gateway(Store(tmp_path), rules=rules, quorum=quorum)
-    gateway.seed({"thing": b"one"})
-    reviewed = gateway.review({"thing": b"two"}, proposal="p-1", requester="guest")
+    gateway.seed({"thing.npz": ARRAYS[0]})
+    reviewed = gateway.review({"thing.npz": ARRAYS[1]}, proposal="p-1", requester="guest")
     assert reviewed.allowed is (artifact not in PROTECTED | {Artifact.UNLISTED})

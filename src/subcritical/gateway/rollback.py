@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from subcritical.errors import GatewayError
 from subcritical.gateway import _apply
-from subcritical.gateway.review import in_force
 from subcritical.gateway.store import Head, Store
 
 
-def roll_back(store: Store, *, to_tree: str, accepted: frozenset[str], order: str) -> Head:
+def roll_back(
+    store: Store, *, to_tree: str, accepted: frozenset[str], order: str, last_step: _apply.Unless = _apply.at_once
+) -> Head | None:
     """Apply an earlier version by compare-and-swap on the one in force.
 
     Args:
@@ -20,6 +21,10 @@ def roll_back(store: Store, *, to_tree: str, accepted: frozenset[str], order: st
         to_tree: Digest of the version to return to.
         accepted: Digests of every version that was ever accepted in this run.
         order: Id of the action that ordered it; recorded as the proposal of the new head.
+        last_step: Given the one step that makes it the version in force; may decline it and return False.
+
+    Returns:
+        The head, None where the last step was declined.
 
     Raises:
         GatewayError: `to_tree` was never accepted, or there is no version in force.
@@ -31,4 +36,4 @@ def roll_back(store: Store, *, to_tree: str, accepted: frozenset[str], order: st
         raise GatewayError(f"{to_tree} was never an accepted version of this run; `subcritical status` lists them")
     if head.tree == to_tree:
         return head
-    return in_force(_apply.apply(store, base=head.tree, tree=to_tree, proposal=order))
+    return _apply.apply(store, base=head.tree, tree=to_tree, proposal=order, last_step=last_step)

@@ -23,8 +23,9 @@ from subcritical.loop.gatekeeping import path_rules, principals_of, quorum_of, s
 from subcritical.loop.guest import CLAIM, FEEDBACK
 from subcritical.loop.guest_setup import guest_starter
 from subcritical.loop.judge import Judge
+from subcritical.loop.keeping import Keeping
 from subcritical.loop.lineage import Lineage
-from subcritical.loop.loopfile import Loop, LoopFile, Utility
+from subcritical.loop.loopfile import Keep, Loop, LoopFile, Utility
 from subcritical.loop.options import RunOptions
 from subcritical.loop.outcome import Bounds, Progress, Result
 from subcritical.loop.run_directory import RunDirectory
@@ -225,6 +226,7 @@ def _runner(
         box=box,
         lineage=lineage,
         fitness=fitness,
+        keeping=keeping_of(settings.keep),
         judge=judge,
         containment=containment,
         start_guest=guest_starter(loop, containment, options, clock),
@@ -263,6 +265,19 @@ def fitness_of(utility: Utility | None) -> Fitness | None:
         batch=utility.batch,
     )
     return Fitness(price, frozenset(utility.detectors))
+
+
+def keeping_of(keep: Keep | None) -> Keeping | None:
+    """When a change in force is taken back, where the loop file says so.
+
+    Raises:
+        ConfigError: It names a detector that there is not.
+    """
+    if keep is None:
+        return None
+    for name in keep.unless:
+        settings_type(name)
+    return Keeping(again=keep.again, detectors=frozenset(keep.unless))
 
 
 def _measure_k(loop: Loop, store: Store) -> Callable[[Sequence[str]], Measurement] | None:

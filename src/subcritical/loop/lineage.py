@@ -11,6 +11,10 @@ from subcritical.tripwires import PREVIOUS, ROLLED_BACK
 GATEWAY = "gateway"
 ROLLING_BACK = "rolling_back"
 """`Control.order` before the head moves back; its reason is the digest."""
+UNDOING = "undoing"
+"""`Control.order` before the gateway takes back a change that it has just applied; its reason is the digest."""
+UNDONE = "undone"
+"""`Control.order` when it has. Other words than for a rollback: a person's, ordered meanwhile, is still to be done."""
 CORRECTED = "corrected"
 """`Control.order` when a person's correction may be put in force; its reason is the digest."""
 NOT_APPLIED = "not_applied"
@@ -110,11 +114,11 @@ class Lineage:
         """Take in an order of the gateway; whether it is about which version is in force."""
         if control.by != GATEWAY:
             return False
-        if control.order == ROLLING_BACK:
+        if control.order in (ROLLING_BACK, UNDOING):
             self.going_back = control.reason
             if not self.line:  # before the seed had a score: there is nothing else to go back to
                 self.accept(control.reason)
-        elif control.order == ROLLED_BACK and self.line:
+        elif control.order in (ROLLED_BACK, UNDONE) and self.line:
             asked_for = self.previous if control.reason == PREVIOUS else control.reason
             self.go_back(self.going_back or asked_for)
             self.going_back = ""

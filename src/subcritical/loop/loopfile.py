@@ -143,6 +143,17 @@ class Oversight(_Part, frozen=True, kw_only=True):
     resume_by: Annotated[int, msgspec.Meta(ge=1, le=10)] = 1
 
 
+class Keep(_Part, frozen=True, kw_only=True):
+    """When a change that has been put in force is taken back by itself, to the version before it.
+
+    `again`: it is evaluated once more on the public split and must be better again. `unless`: detectors whose finding
+    of high severity or above about the change takes it back.
+    """
+
+    again: bool = False
+    unless: tuple[Name, ...] = ()
+
+
 class Weights(_Part, frozen=True, kw_only=True):
     """Where the bytes lie that a `*.ref.json` of class `weights` names: files named by their SHA-256."""
 
@@ -203,6 +214,7 @@ class LoopFile(_Part, frozen=True, kw_only=True):
     policy: PolicyChoice = PolicyChoice()
     autonomy: Autonomy | None = None
     utility: Utility | None = None
+    keep: Keep | None = None
     weights: Weights | None = None
     tripwires: tuple[Tripwire, ...] = DEFAULT_TRIPWIRES
     detectors: dict[str, dict[str, Any]] = {}
@@ -232,7 +244,7 @@ def load_loop(path: Path) -> Loop:
     _check_paths(source, loop)
     _check_guest(source, settings)
     _check_people(source, loop)
-    _check_utility(source, settings)
+    _check_selection(source, settings)
     check_tripwires(source, settings.tripwires)
     return loop
 
@@ -293,8 +305,13 @@ def _check_guest(source: Source, settings: LoopFile) -> None:
         )
 
 
-def _check_utility(source: Source, settings: LoopFile) -> None:
-    utility = settings.utility
+def _check_selection(source: Source, settings: LoopFile) -> None:
+    utility, keep = settings.utility, settings.keep
+    if keep and (leaking := sorted(SEE_HELD_OUT.intersection(keep.unless))):
+        raise source.error(
+            f"keep.unless: {', '.join(leaking)} look at held-out scores, which the verdict would tell",
+            ("keep", "unless"),
+        )
     if utility is None:
         return
     if not utility.detectors and settings.policy.mode == "enforce":

@@ -14,6 +14,7 @@ from subcritical.loop.evaluation.pair import Watch
 from subcritical.loop.fitness import Fitness
 from subcritical.loop.guest import Ended, Guest
 from subcritical.loop.judge import Judge
+from subcritical.loop.keeping import Keeping
 from subcritical.loop.lineage import GATEWAY, NOT_APPLIED, ROLLING_BACK, Lineage
 from subcritical.loop.measuring import at_the_end
 from subcritical.loop.outcome import Bounds, Progress, Result, Status
@@ -72,6 +73,7 @@ class Runner:
         box: BallotBox | None,
         lineage: Lineage | None = None,
         fitness: Fitness | None = None,
+        keeping: Keeping | None = None,
         judge: Judge,
         containment: Containment,
         start_guest: StartGuest,
@@ -120,6 +122,7 @@ class Runner:
             judge=judge,
             lineage=self._lineage,
             fitness=fitness,
+            keeping=keeping,
             subsets=subsets,
             watch=self,
             system=system,

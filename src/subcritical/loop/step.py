@@ -13,20 +13,21 @@ from typing import Literal
 import msgspec
 
 from subcritical.clock import Clock
-from subcritical.gateway import Gateway, Reviewed, Tally
+from subcritical.gateway import Gateway, Reviewed, Tally, roll_back
 from subcritical.ids import Ids
 from subcritical.loop.evaluation import Outcome, Scored
 from subcritical.loop.evaluation.pair import Watch
 from subcritical.loop.fitness import Fitness
 from subcritical.loop.guest import Answer, Guest, Submission
 from subcritical.loop.judge import Judge
-from subcritical.loop.lineage import Lineage
+from subcritical.loop.keeping import Keeping
+from subcritical.loop.lineage import GATEWAY, UNDOING, UNDONE, Lineage
 from subcritical.loop.measuring import after_version
 from subcritical.loop.people import People
 from subcritical.loop.selection import better
 from subcritical.loop.subsets import SubsetAudit
 from subcritical.pipeline import Pipeline
-from subcritical.schema import Approval, Artifact, ArtifactChange, Event, EventData, Score, Split
+from subcritical.schema import Approval, Artifact, ArtifactChange, Control, Event, EventData, Message, Score, Split
 
 _SLEEP_S = 0.002
 _THROTTLED = "throttled: no more accepted changes before the next recorded review"
@@ -44,6 +45,7 @@ class Step:
         judge: Trusted scores.
         lineage: What is known about the line of versions; written here.
         fitness: What selection goes by, where it is not the public score alone.
+        keeping: Whether a change that is in force stays, where the loop says more than that it was better once.
         subsets: Audit of training data choices, where the loop declares one.
         watch: Waits while people hold the run, raises when it must not go on.
         system: Name of the system; signs its proposals.
@@ -62,6 +64,7 @@ class Step:
         judge: Judge,
         lineage: Lineage,
         fitness: Fitness | None,
+        keeping: Keeping | None,
         subsets: SubsetAudit | None,
         watch: Watch,
         system: str,
@@ -77,6 +80,7 @@ class Step:
         self._judge = judge
         self._lineage = lineage
         self._fitness = fitness
+        self._keeping = keeping
         self._subsets = subsets
         self._watch = watch
         self._system = system
@@ -102,6 +106,8 @@ class Step:
         proposed = self._event(reviewed.proposal)
         if self._fitness:
             self._fitness.begin(proposed, waived=len(reviewed.waived))
+        if self._keeping:
+            self._keeping.begin(proposed.seq)
         self._record_claim(submission, reviewed)
         self._record_subsets(reviewed)
         if self._gateway.guard.enforce:
@@ -156,8 +162,33 @@ class Step:
         if why:
             return self._settle(reviewed, "refused", "people", (why,))
         self._apply(reviewed, tally)
-        self._lineage.best = outcome.scored.value
+        undone = self._taken_back(reviewed) if self._keeping else ""
+        if undone:
+            return "not_kept", (undone,)
+        self._lineage.best = self._lineage.scores[Split.PUBLIC][-1].value
         return "accepted", ()
+
+    def _taken_back(self, reviewed: Reviewed) -> str:
+        """Measure the change in force, and take it back if it is not what it was accepted for; why, or nothing."""
+        again = None
+        if self._keeping and self._keeping.again:
+            again = self.score_public(reviewed.proposal.proposal, reviewed.tree, self._gateway.runnable(reviewed.tree))
+        self._process()
+        why = self._keeping.against(self._lineage.best, again) if self._keeping else ""
+        if not why:
+            return ""
+        name = reviewed.proposal.proposal
+        self._event(Message(source=GATEWAY, text=f"{name} is taken back: {why}"))
+        self._event(Control(order=UNDOING, by=GATEWAY, reason=reviewed.base))
+        accepted, head = frozenset(self._lineage.accepted), None
+        while head is None:
+            self._process()
+            head = roll_back(
+                self._gateway.store, to_tree=reviewed.base, accepted=accepted, order=name, last_step=self._last_step
+            )
+        self._event(Control(order=UNDONE, by=GATEWAY, reason=reviewed.base))
+        self._lineage.go_back(reviewed.base)
+        return f"taken back: {why}"
 
     def _keeps(self, scored: Scored) -> bool:
         if self._fitness is None:
@@ -256,6 +287,8 @@ class Step:
         findings = self._pipeline.process()
         if self._fitness:
             self._fitness.charge(findings)
+        if self._keeping:
+            self._keeping.see(findings)
         self._watch.check()
 
     def _record_claim(self, submission: Submission, reviewed: Reviewed) -> None:

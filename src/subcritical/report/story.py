@@ -33,7 +33,7 @@ from subcritical.stats import clopper_pearson, normal_quantile
 
 LEVEL = 0.95
 _TREE = re.compile(r"sha256:[0-9a-f]{64}")
-_GOING_BACK = ("rolling_back", "rolled_back")
+_GOING_BACK = ("rolling_back", "rolled_back", "undoing", "undone")
 _NOT_APPLIED = "not_applied"
 _CORRECTED = "corrected"
 
