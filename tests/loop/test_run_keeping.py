@@ -74,6 +74,22 @@ def test_luck_is_taken_back_when_it_is_measured_again(tmp_path, rung):
     assert "rolled back" in render_html(ran.records, title="run")
 
 
+def test_a_crash_while_a_change_is_taken_back_is_finished_by_the_next_start(tmp_path, rung):
+    loop = lucky(tmp_path, keep={"again": True})
+
+    def crash(*_, **__):
+        raise RuntimeError("power cut")
+
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="power cut"):
+        patch.setattr("subcritical.loop.step.roll_back", crash)
+        run_case(loop, tmp_path / "runs", rung)
+    ran = run_case(loop, tmp_path / "runs", rung, resume=True)
+    orders = [c.order for c in ran.data(Control) if c.order in (UNDOING, UNDONE, "start")]
+    assert orders[:4] == ["start", UNDOING, "start", UNDONE]
+    head = msgspec.json.decode((ran.directory.store / "head.json").read_bytes())["tree"]
+    assert line_of(ran, head).line[-1] == head
+
+
 def test_without_it_luck_stays(tmp_path, rung):
     """The planted failure."""
     ran = run_case(lucky(tmp_path), tmp_path / "runs", rung)

@@ -15,7 +15,7 @@ from subcritical.loop.fitness import Fitness
 from subcritical.loop.guest import Ended, Guest
 from subcritical.loop.judge import Judge
 from subcritical.loop.keeping import Keeping
-from subcritical.loop.lineage import GATEWAY, NOT_APPLIED, ROLLING_BACK, Lineage
+from subcritical.loop.lineage import GATEWAY, NOT_APPLIED, ROLLING_BACK, UNDONE, Lineage
 from subcritical.loop.measuring import at_the_end
 from subcritical.loop.outcome import Bounds, Progress, Result, Status
 from subcritical.loop.people import People
@@ -170,6 +170,7 @@ class Runner:
             if self._not_applied:
                 self._event(Control(order=NOT_APPLIED, by=GATEWAY, reason=self._not_applied))
                 self._pipeline.process()
+            self._finish_taking_back()
             return self._result("finished", self._until_the_end())
         except _Tripped:
             return self._result("tripped", "; ".join(self._pipeline.latch.reasons) or "a tripwire fired")
@@ -321,6 +322,18 @@ class Runner:
         lineage.going_back = ""
         self._rolled_back = True
         return ROLLED_BACK
+
+    def _finish_taking_back(self) -> None:
+        """A change that was being taken back when the run died is taken back before anything else."""
+        target = self._lineage.going_back
+        if not target or self._pipeline.latch.roll_back is not None:  # a person's rollback is done where the run stands
+            return
+        order = self._ids.record("undo")
+        roll_back(self._gateway.store, to_tree=target, accepted=frozenset(self._lineage.accepted), order=order)
+        self._event(Control(order=UNDONE, by=GATEWAY, reason=target))
+        self._pipeline.process()
+        self._lineage.go_back(target)
+        self._lineage.going_back, self._lineage.best = "", None
 
     def _end_guest(self) -> None:
         if self._guest is not None:
