@@ -65,6 +65,10 @@ class GatewayError(SubcriticalError):
     exit_code = 3
 
 
+class QuarantineError(GatewayError):
+    """What a change is about is in quarantine: nothing changes it until people lift that."""
+
+
 class LedgerError(SubcriticalError):
     """Recorded history is broken.
 

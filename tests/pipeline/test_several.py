@@ -88,6 +88,19 @@ def test_the_same_person_is_no_second_one(place, second):
     assert place.state is RunState.PAUSED
 
 
+def test_one_quarantines_and_two_lift(place):
+    assert place.order(Order.DENY, argument="prompt.txt").outcome == "confirmed"
+    latch = place.run.pipeline.latch
+    assert (latch.denied, latch.down) == (("prompt.txt",), False)
+    with pytest.raises(InputError, match="give --key"):
+        place.order(Order.DENY, argument="lift:prompt.txt")
+    with pytest.raises(WaitsError, match="1 of 2 people"):
+        place.order(Order.DENY, "ana", argument="lift:prompt.txt")
+    assert place.run.pipeline.latch.denied == ("prompt.txt",)
+    assert place.order(Order.DENY, "bo", argument="lift:prompt.txt").outcome == "confirmed"
+    assert place.run.pipeline.latch.denied == ()
+
+
 def test_without_a_signature_nothing_is_set_free(place):
     place.order(Order.PAUSE)
     for order, argument in ((Order.RESUME, ""),):

@@ -156,6 +156,31 @@ class TestANewStart:
         assert not fold(*done(Order.RESUME, RunState.RUNNING), latch=latch).down
 
 
+class TestQuarantineOfArtifacts:
+    def test_it_holds_from_the_order_on_and_pauses_nothing(self):
+        ordered, receipt = done(Order.DENY, RunState.RUNNING, argument="prompt.txt")
+        latch = fold(STARTED, ordered)
+        assert (latch.denied, latch.down, latch.may_accept) == (("prompt.txt",), False, True)
+        assert fold(receipt, latch=latch).denied == ("prompt.txt",)
+        assert fold(STARTED, latch=latch).denied == ("prompt.txt",)
+
+    def test_it_is_lifted_by_a_confirmed_order_alone(self):
+        latch = fold(STARTED, *done(Order.DENY, RunState.RUNNING, argument="a"))
+        ordered, receipt = done(Order.DENY, RunState.RUNNING, argument="lift:a")
+        assert fold(ordered, latch=latch).denied == ("a",)
+        assert fold(ordered, receipt, latch=latch).denied == ()
+        assert fold(*done(Order.DENY, RunState.RUNNING, "refused", argument="lift:a"), latch=latch).denied == ("a",)
+
+    def test_without_a_pattern_it_holds_everything(self):
+        assert fold(STARTED, *done(Order.DENY, RunState.RUNNING)).down
+
+    def test_it_is_bounded(self):
+        latch = fold(STARTED)
+        for number in range(80):
+            latch = fold(*done(Order.DENY, RunState.RUNNING, argument=str(number)), latch=latch)
+        assert len(latch.denied) == 64
+
+
 class TestThrottle:
     def test_counts_accepted_changes_since_the_last_review(self):
         latch = fold(STARTED, *done(Order.THROTTLE, RunState.RUNNING, argument="2"), ACCEPTED)

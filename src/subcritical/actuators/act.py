@@ -156,7 +156,7 @@ def _note(action: Action) -> str:
     if action.order is Order.THROTTLE:
         return f"accepted changes between two reviews: {action.argument}"
     if action.order is Order.DENY:
-        return "nothing will be applied until a resume"
+        return f"in quarantine: {action.argument}" if action.argument else "nothing will be applied until a resume"
     return "already running"
 
 

@@ -89,6 +89,7 @@ def status(run: str, *, runs: Path) -> dict[str, Any]:
             "down": latch.down,
             "reasons": latch.reasons,
             "resume_needs": latch.findings,
+            "denied": latch.denied,
             "accepted_since_review": latch.accepted,
             "records": count,
             "note": f"{not_alive}; read from its journal. Go on with: subcritical run --resume {directory.run}",

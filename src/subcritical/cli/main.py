@@ -17,7 +17,7 @@ from subcritical.cli.gate import gate
 from subcritical.cli.hosts import hook, mcp_proxy_command, watch
 from subcritical.cli.ledger import ledger
 from subcritical.cli.measure import measure_command
-from subcritical.cli.orders import pause, resume, review, roll_back, status, stop, throttle
+from subcritical.cli.orders import deny, pause, resume, review, roll_back, status, stop, throttle
 from subcritical.cli.policy import policy
 from subcritical.cli.principals import principals
 from subcritical.cli.proposals import proposals
@@ -53,7 +53,7 @@ def _keep_lines(command: click.Command) -> None:
         _keep_lines(child)
 
 
-ORDERS = (pause, resume, throttle, stop, roll_back, review, status)
+ORDERS = (pause, resume, throttle, deny, stop, roll_back, review, status)
 for command in (
     run,
     *ORDERS,

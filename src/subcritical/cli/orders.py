@@ -1,4 +1,4 @@
-"""`subcritical pause|resume|throttle|stop|roll-back|review|status`."""
+"""`subcritical pause|resume|throttle|deny|stop|roll-back|review|status`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from subcritical.cli.keys import own_key
 from subcritical.cli.output import as_json, errors_end_here, show, show_json
 from subcritical.loop.run_directory import RUNS
 from subcritical.schema import Order, Receipt, visible
+from subcritical.tripwires import LIFT
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -114,6 +115,23 @@ def throttle(
     receipt = orders.order(
         run, Order.THROTTLE, runs=runs, by=by, reason=reason, findings=findings, argument=at_most, key=_own(key)
     )
+    _answer(receipt, as_json=as_json)
+
+
+@click.command()
+@_run
+@click.argument("pattern")
+@click.option("--lift", is_flag=True, help="End the quarantine of PATTERN; lets the system do more.")
+@_runs
+@_by
+@_reason(required=True)
+@_key
+@as_json
+@errors_end_here
+def deny(run: str, pattern: str, lift: bool, runs: Path, by: str, reason: str, key: Path | None, as_json: bool) -> None:
+    """Put artifacts of RUN in quarantine: no change of a path that PATTERN matches (*, **, ?) is applied."""
+    argument = f"{LIFT}{pattern}" if lift else pattern
+    receipt = orders.order(run, Order.DENY, runs=runs, by=by, reason=reason, argument=argument, key=_own(key))
     _answer(receipt, as_json=as_json)
 
 

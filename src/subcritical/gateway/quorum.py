@@ -38,12 +38,20 @@ class Quorum:
         self._owners = owners
 
     def missing(
-        self, artifact: Artifact, least: int, tally: Tally, *, by_person: bool = False, tightens: bool = False
+        self,
+        artifact: Artifact,
+        least: int,
+        tally: Tally,
+        *,
+        by_person: bool = False,
+        tightens: bool = False,
+        quarantined: bool = False,
     ) -> str:
         """What `tally` lacks for a change of `artifact`, or nothing.
 
         Args:
             by_person: A person asks for it, not the system.
+            quarantined: Its path is in quarantine.
             tightens: It is known to make limits stricter, and nothing else.
             artifact: Its class.
             least: Approvals that the loop file asks for, whatever the policy says.
@@ -54,6 +62,7 @@ class Quorum:
             ChangeRequest(
                 by="Person" if by_person or tally.overriding else "Agent",
                 artifact=artifact,
+                quarantined=quarantined,
                 approvals=approvals,
                 effect="tightens" if tightens else "unknown",
                 requester_approved=bool(tally.overriding) and tally.overriding in tally.approving,
@@ -63,6 +72,8 @@ class Quorum:
         )
         if answer.allowed and approvals >= least:
             return ""
+        if quarantined:
+            return f"{artifact} is in quarantine; people lift that first"
         asks = f"the loop file asks for {least}" if answer.allowed else "the policy asks for more"
         return f"{artifact} needs approvals: {asks}, there are {approvals}"
 

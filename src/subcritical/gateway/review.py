@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
-from subcritical.errors import GatewayError, InputError
+from subcritical.errors import GatewayError, InputError, QuarantineError
 from subcritical.gateway import _apply
 from subcritical.gateway._diff import diff_of
 from subcritical.gateway.ballot_box import Tally
@@ -60,6 +60,7 @@ class Gateway:
         scratch: Patterns of workspace paths that belong to no version.
         limit_names: Globs of names that are limits in files of every class, beside those that are usual in code.
         weights: Where the bytes of weights lie that a version names by reference.
+        quarantine: Patterns of paths whose artifacts are in quarantine now.
         guard: Which guards are in force.
         quorum: The policy and who could vote; by default the shipped policy, and nobody.
     """
@@ -72,6 +73,7 @@ class Gateway:
         scratch: Sequence[str] = (),
         limit_names: Sequence[str] = (),
         weights: WeightsStore | None = None,
+        quarantine: Callable[[], Sequence[str]] = tuple,
         guard: Guard | None = None,
         quorum: Quorum | None = None,
     ) -> None:
@@ -83,6 +85,7 @@ class Gateway:
         self._scratch = tuple(scratch)
         self._content = ContentClasses(limit_names)
         self._weights = weights or WeightsStore(None)
+        self._quarantine = quarantine
 
     def seed(self, files: Mapping[str, bytes]) -> Head:
         """Apply the first version: the operator's own files, before any guest ran."""
@@ -149,13 +152,30 @@ class Gateway:
                 refusals.append(f"{change.path}: {change.artifact} is not corrected in a run; change it and start anew")
                 continue
             missing = self.quorum.missing(
-                change.artifact, self._least(change), Tally(), by_person=True, tightens=tightens
+                change.artifact,
+                self._least(change),
+                Tally(),
+                by_person=True,
+                tightens=tightens,
+                quarantined=self.in_quarantine(change.path),
             )
             if missing:
                 refusals.append(f"{change.path}: {missing}; change it and start anew")
         if not reviewed.proposal.changes:
             refusals.append("nothing is changed")
         return msgspec.structs.replace(reviewed, refusals=tuple(refusals), demands=(), waived=())
+
+    def in_quarantine(self, path: str) -> bool:
+        """Whether nothing may change a path now, whoever asks."""
+        return any(matches(path, pattern) for pattern in self._quarantine())
+
+    def quarantined(self, reviewed: Reviewed) -> tuple[str, ...]:
+        """What of a proposal is in quarantine now, one line a file."""
+        return tuple(
+            f"{change.path}: {change.artifact} is in quarantine; nothing changes it until people lift that"
+            for change in reviewed.proposal.changes
+            if self.in_quarantine(change.path)
+        )
 
     def missing(self, reviewed: Reviewed, tally: Tally) -> tuple[str, ...]:
         """What a proposal still lacks by these votes, one line a file; nothing where nothing was demanded.
@@ -183,19 +203,34 @@ class Gateway:
             The new head, None where the last step was declined.
 
         Raises:
+            QuarantineError: What it changes is in quarantine, also where that came in between.
             GatewayError: It was refused, its demands are not met, or the base moved since the review.
         """
         reasons = (*reviewed.refusals, *self.missing(reviewed, tally or Tally()))
         if reasons:
             raise GatewayError(f"proposal {reviewed.proposal.proposal} was refused: {'; '.join(reasons)}")
+        self._check_quarantine(reviewed)
         self.store.persist(reviewed.tree)
+
+        def unless_quarantined(move: Callable[[], None]) -> bool:
+            def checked() -> None:
+                self._check_quarantine(reviewed)
+                move()
+
+            return last_step(checked)
+
         return _apply.apply(
             self.store,
             base=reviewed.base,
             tree=reviewed.tree,
             proposal=reviewed.proposal.proposal,
-            last_step=last_step,
+            last_step=unless_quarantined,
         )
+
+    def _check_quarantine(self, reviewed: Reviewed) -> None:
+        reasons = self.quarantined(reviewed)
+        if reasons:
+            raise QuarantineError("; ".join(reasons))
 
     def runnable(self, tree: str) -> dict[str, bytes]:
         """The files of a stored tree as they run: with the bytes of weights that it names by reference.
@@ -256,6 +291,7 @@ class Gateway:
         if not self.guard.enforce:
             return reviewed
         refusals = [f"{path}: {why}" for path, why in reviewed.proposal.refused_paths]
+        refusals += self.quarantined(reviewed)
         demands, waived = [], []
         for change in reviewed.proposal.changes:
             lacks = self._lacks(change, Tally())

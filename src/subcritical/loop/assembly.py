@@ -70,7 +70,7 @@ def run_loop(
     # A resumed run must not repeat the ids of its first part.
     ids = Ids(None if options.resume else options.seed)
     principals = principals_of(loop)
-    gateway = _gateway(loop, directory, options, quorum_of(loop, principals))
+    gateway = _gateway(loop, directory, options, quorum_of(loop, principals), lambda: pipeline)
     evaluator = _install(loop, directory, gateway, resume=options.resume)
     if options.resume:
         journal = Journal.open(directory.journal, clock)
@@ -114,11 +114,14 @@ def run_loop(
         return runner.run()
 
 
-def _gateway(loop: Loop, directory: RunDirectory, options: RunOptions, quorum: Quorum) -> Gateway:
+def _gateway(
+    loop: Loop, directory: RunDirectory, options: RunOptions, quorum: Quorum, pipeline: Callable[[], Pipeline]
+) -> Gateway:
     return Gateway(
         Store(directory.store),
         rules=path_rules(loop),
         scratch=(*loop.settings.scratch, FEEDBACK, CLAIM),
+        quarantine=lambda: pipeline().latch.denied,
         limit_names=loop.settings.policy.limit_names,
         weights=WeightsStore(loop.resolve(loop.settings.weights.store) if loop.settings.weights else None),
         guard=options.guard,

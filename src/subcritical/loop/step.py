@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from subcritical.clock import Clock
+from subcritical.errors import QuarantineError
 from subcritical.gateway import Gateway, Reviewed, Tally, roll_back
 from subcritical.ids import Ids
 from subcritical.loop.evaluation import Outcome, Scored
@@ -21,7 +22,7 @@ from subcritical.loop.fitness import Fitness
 from subcritical.loop.guest import Answer, Guest, Submission
 from subcritical.loop.judge import Judge
 from subcritical.loop.keeping import Keeping
-from subcritical.loop.lineage import GATEWAY, UNDOING, UNDONE, Lineage
+from subcritical.loop.lineage import GATEWAY, NOT_APPLIED, UNDOING, UNDONE, Lineage
 from subcritical.loop.measuring import after_version
 from subcritical.loop.people import People
 from subcritical.loop.selection import better
@@ -161,7 +162,9 @@ class Step:
             return self._settle(reviewed, "not_kept", "selection", (why,))
         if why:
             return self._settle(reviewed, "refused", "people", (why,))
-        self._apply(reviewed, tally)
+        denied = self._apply(reviewed, tally)
+        if denied:
+            return "refused", denied
         undone = self._taken_back(reviewed) if self._keeping else ""
         if undone:
             return "not_kept", (undone,)
@@ -196,15 +199,25 @@ class Step:
         self._process()  # what the detectors say about this version is part of its fitness
         return better(self._fitness.of(scored), self._lineage.best, scored.direction)
 
-    def _apply(self, reviewed: Reviewed, tally: Tally) -> None:
-        """Put an accepted version in force: not while the run is held, and not after it was stopped."""
+    def _apply(self, reviewed: Reviewed, tally: Tally) -> tuple[str, ...]:
+        """Put an accepted version in force: not while the run is held, and not after it was stopped.
+
+        Returns:
+            Why it was not put in force: what it changes was put in quarantine in between. Else nothing.
+        """
         applied = None
         self.accepted = reviewed.proposal.proposal
-        while applied is None:
-            self._process()
-            applied = self._gateway.apply(reviewed, tally, last_step=self._last_step)
+        try:
+            while applied is None:
+                self._process()
+                applied = self._gateway.apply(reviewed, tally, last_step=self._last_step)
+        except QuarantineError as error:
+            self._event(Control(order=NOT_APPLIED, by=GATEWAY, reason=self.accepted))
+            self.accepted = ""
+            return (str(error),)
         self.accepted = ""
         self._lineage.accept(reviewed.tree)
+        return ()
 
     def _last_step(self, move: Callable[[], None]) -> bool:
         def still_ours() -> None:
@@ -222,6 +235,9 @@ class Step:
             by="people" if reviewed.demands else "selection",
             reasons=reviewed.waived,
         )
+        denied = self._gateway.quarantined(reviewed)
+        if denied:
+            return "; ".join(denied)
         if self._pipeline.accept(approval, generation=self._lineage.generation) is not None:
             return ""
         return None if self._pipeline.latch.down else _THROTTLED

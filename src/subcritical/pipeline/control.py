@@ -181,9 +181,9 @@ class ControlServer:
     def _admitted(self, message: Message) -> Admitted:
         """Who gives the order: whoever says so; those who signed it, where it loosens and takes several people."""
         order = message.order
-        free = message.dry_run or self._several is None or order not in (Order.RESUME, Order.THROTTLE, REVIEW)
-        if not free and order == Order.THROTTLE:
-            free = not loosens(Order.THROTTLE, message.argument, self._pipeline.latch)
+        free = message.dry_run or order not in (Order.RESUME, Order.THROTTLE, Order.DENY, REVIEW)
+        if order in (Order.THROTTLE, Order.DENY):
+            free = free or not loosens(Order(order), message.argument, self._pipeline.latch)
         if free or self._several is None:
             return Admitted(by=message.by, reason=message.reason)
         return self._several.admit(order, message.argument, message.findings, message.signed)

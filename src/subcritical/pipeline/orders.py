@@ -21,7 +21,7 @@ from subcritical.clock import Clock
 from subcritical.ids import Ids
 from subcritical.pipeline.recorder import Recorder
 from subcritical.schema import Action, Handle, HandleReport, Order, Receipt, Record, RunState, visible
-from subcritical.tripwires import BY_PREFIX, NO_THROTTLE, Latch
+from subcritical.tripwires import BY_PREFIX, LIFT, MOST_DENIED, NO_THROTTLE, Latch
 
 First = Literal["act", "record", "must_record"]
 
@@ -197,6 +197,8 @@ def refusal_of(action: Action, latch: Latch) -> str:
         return _resume_refusal(action, latch)
     if action.order is Order.THROTTLE:
         return _throttle_refusal(action, latch)
+    if action.order is Order.DENY and action.argument:
+        return _denial_refusal(action, latch)
     return ""
 
 
@@ -205,6 +207,8 @@ def loosens(order: Order, argument: str, latch: Latch) -> bool:
     if order is Order.THROTTLE:
         limit = _limit(argument)
         return latch.throttle is not None and (limit is None or limit > latch.throttle)
+    if order is Order.DENY:
+        return argument.startswith(LIFT)
     return order in (Order.RESUME, Order.ROLL_BACK)
 
 
@@ -228,6 +232,18 @@ def _throttle_refusal(action: Action, latch: Latch) -> str:
     if not action.by.strip() or not action.reason.strip():
         return "this loosens the throttle: say who and why"
     return _unnamed(action, latch.throttle_findings)
+
+
+def _denial_refusal(action: Action, latch: Latch) -> str:
+    """A quarantine of artifacts is one person's or a rule's to order, and only people's to lift."""
+    if not action.argument.startswith(LIFT):
+        full = len(latch.denied) >= MOST_DENIED and action.argument not in latch.denied
+        return f"{MOST_DENIED} patterns are in quarantine already; pause the run instead" if full else ""
+    if action.by.startswith(BY_PREFIX) or not action.by.strip() or not action.reason.strip():
+        return "a quarantine is lifted by people: say who and why"
+    pattern = action.argument.removeprefix(LIFT)
+    known = ", ".join(latch.denied) or "nothing"
+    return "" if pattern in latch.denied else f"{pattern[:200]} is not in quarantine; what is: {known}"
 
 
 def _unnamed(action: Action, needed: Sequence[str]) -> str:

@@ -34,7 +34,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status", tag_field=
     `down`: nothing may be applied, for `reasons`. `resume_needs`: ids a resume has to name.
     `contained` is False while something may still run although it was ordered not to.
     `unrecorded` counts records the journal has not taken yet. `waits_for_people` names proposals that
-    need votes. `mark` is the id of the latest order.
+    need votes. `mark` is the id of the latest order. `denied`: patterns of paths in quarantine.
     """
 
     run: str
@@ -54,6 +54,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True, tag="status", tag_field=
     unrecorded: int
     waits_for_people: tuple[str, ...] = ()
     mark: str = ""
+    denied: tuple[str, ...] = ()
 
 
 class Stopped(SubcriticalError):  # noqa: N818 - the end of a run is news, not always an error
@@ -120,6 +121,7 @@ class Seen:
             unrecorded=unrecorded,
             waits_for_people=tuple(self._asked),
             mark=latch.mark,
+            denied=latch.denied,
         )
 
 

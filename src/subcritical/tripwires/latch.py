@@ -35,6 +35,8 @@ NOT_ROLLED_BACK = "not_rolled_back"
 """`Control.order` when it cannot: the version was never accepted. The run stays as it is, paused."""
 NO_THROTTLE = "off"
 """Argument of `throttle` that lifts it."""
+LIFT = "lift:"
+"""Before a pattern in the argument of `deny`: its artifacts are in quarantine no longer."""
 PREVIOUS = "previous"
 """Version meant by a `roll_back` that names none: the one before the version in force."""
 
@@ -47,6 +49,7 @@ _MOVES = frozenset({Order.PAUSE, Order.RESUME}) | _KILLS
 _MOST_FINDINGS = 256
 _MOST_CAUSES = 64
 _MOST_OPEN = 64
+MOST_DENIED = 64
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +78,7 @@ class Latch(msgspec.Struct, frozen=True, kw_only=True):
         throttle_findings: Findings that set the throttle; loosening it must name them.
         accepted: Accepted changes since the last recorded review.
         roll_back: Version that a rollback was ordered to and that is not done yet.
+        denied: Patterns of paths in quarantine: nothing that changes one is accepted or applied. At most `MOST_DENIED`.
         quarantined: The run was killed and marked; a later start does not clear it, a resume does.
         epoch: How often a guest was started.
         open: Actions without a receipt.
@@ -89,6 +93,7 @@ class Latch(msgspec.Struct, frozen=True, kw_only=True):
     throttle_findings: tuple[str, ...] = ()
     accepted: int = 0
     roll_back: str | None = None
+    denied: tuple[str, ...] = ()
     quarantined: bool = False
     epoch: int = 0
     open: tuple[Action, ...] = ()
@@ -164,10 +169,19 @@ def _after_action(latch: Latch, action: Action) -> Latch:
         state = latch.state if latch.state is RunState.KILLED else RunState.KILLING
         quarantined = latch.quarantined or action.order is Order.QUARANTINE
         return _because(_but(latch, state=state, quarantined=quarantined), action)
+    if action.order is Order.DENY and action.argument:
+        return _denied(latch, action.argument)
     if action.order in _HOLDS and latch.state in LIVE:
         pausing = action.order is Order.PAUSE and latch.state is not RunState.PAUSED
         return _because(_but(latch, state=RunState.PAUSING) if pausing else latch, action)
     return latch
+
+
+def _denied(latch: Latch, pattern: str) -> Latch:
+    """One more pattern in quarantine, from the order on. Lifting waits for its receipt."""
+    if pattern.startswith(LIFT) or pattern in latch.denied:
+        return latch
+    return _but(latch, denied=(*latch.denied, pattern)[:MOST_DENIED])
 
 
 def _because(latch: Latch, action: Action) -> Latch:
@@ -195,6 +209,8 @@ def _after_receipt(latch: Latch, receipt: Receipt) -> Latch:
         return _but(latch, roll_back=action.argument or PREVIOUS)
     if action.order is Order.THROTTLE:
         return _throttled(latch, action)
+    if action.order is Order.DENY and action.argument.startswith(LIFT):
+        return _but(latch, denied=tuple(p for p in latch.denied if p != action.argument.removeprefix(LIFT)))
     return _released(latch, action) if action.order is Order.RESUME else latch
 
 
