@@ -2,10 +2,11 @@
 
 import sys
 
-from perf import decision, door, guarded_loop, ledger, signed_run, takeoff
+from perf import content, decision, door, guarded_loop, ledger, signed_run, takeoff
 
 PARTS = {
     "decision": decision.main,
+    "content": content.main,
     "door": door.main,
     "guarded_loop": guarded_loop.main,
     "ledger": ledger.main,

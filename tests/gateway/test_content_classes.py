@@ -1,9 +1,15 @@
 """A change is what it does, not what its path is called: ways round, and honest changes that stay free."""
 
+import hashlib
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from subcritical.errors import GatewayError
 from subcritical.gateway import Gateway, PathRule, Store
+from subcritical.gateway import classify as rules_classify
+from subcritical.gateway.content import ContentClasses
 from subcritical.schema import PROTECTED, Artifact
 
 RULES = [
@@ -182,6 +188,9 @@ RAISED = {
     "too long": add("train.py", "\n# " + "x" * 300_000),
     "too long, and in between": add("train.py", "\n" + "y = 1\n" * 60_000 + "MAX_TOKENS = 9999\n"),
     "does not parse": add("train.py", "\nif (\n"),
+    "a long sum": add("train.py", "\nx = " + "1+" * 2500 + "1\n"),
+    "a long sum of a limit": add("train.py", "\nx = TIME_BUDGET" + "+1" * 900 + "\n"),
+    "a long chain": add("train.py", "\nx = a" + ".b" * 900 + "(TIME_BUDGET)\n"),
     "nested too deep": add("train.py", "\nx = " + "(" * 3000 + "1" + ")" * 3000 + "\n"),
     "no text": add("limits.py", "") | {"limits.py": b"\xff\xfe\x00"},
     "a shell variable": swap("run.sh", "TIMEOUT=60", "TIMEOUT=6000"),
@@ -258,6 +267,32 @@ FREE = {
 }
 
 
+JUNK = st.sampled_from(
+    [
+        b"[" * 5000,
+        b"{" * 5000,
+        b'{"a":' * 3000,
+        b"- " * 3000,
+        b"-" * 9000 + b"1",
+        b"lambda: " * 2000 + b"1",
+        b"\\ud800",
+        b'"\\ud800"',
+        b"\xed\xa0\x80",
+        b"# -*- coding: rot13 -*-\n",
+        b"# -*- coding: utf-16 -*-\n",
+        b"&a [*a]",
+        b"!!python/object/apply:os.system [id]",
+        b"? [a, b]\n: 1\n",
+        b"<<: *x",
+        b"1e999999",
+        b"9" * 5000,
+        b"f'{" * 200,
+        b"\x00",
+        b"%(timeout)s",
+    ]
+)
+
+
 def reviewed(folder, changes, *, seed=SEED, limit_names=()):
     gateway = Gateway(Store(folder), rules=RULES, limit_names=limit_names)
     gateway.seed(seed)
@@ -314,6 +349,19 @@ def test_files_without_limits_are_free(tmp_path):
     seed = {"train.py": b"x = 1\n", "evaluate.py": b"y = 1\n"}
     changes = {"train.py": b"import pickle\nexec('x = 2')\n", "blob.bin": bytes(range(256))}
     assert reviewed(tmp_path, changes, seed=seed)[1].allowed
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(sorted(SEED)), st.integers(0, 2000), st.integers(0, 40), st.binary(max_size=60) | JUNK)
+def test_no_bytes_crash_the_reading(path, place, length, junk):
+    """Mutated files of every kind, and junk that is at home in one of them."""
+    data = SEED[path]
+    place = min(place, len(data))
+    changed = {**SEED, path: data[:place] + junk + data[place + length :]}
+    before, after = ({p: hashlib.sha256(d).hexdigest() for p, d in files.items()} for files in (SEED, changed))
+    blobs = {hashlib.sha256(d).hexdigest(): d for d in (*SEED.values(), *changed.values())}
+    found = ContentClasses().stricter(before, after, get=blobs.__getitem__, class_of=lambda p: rules_classify(p, RULES))
+    assert all(artifact in PROTECTED and why for artifact, why in found.values())
 
 
 def test_two_steps_are_no_way_round(tmp_path):

@@ -10,6 +10,7 @@ from loop_cases import make_loop, run_case
 
 from subcritical.errors import SubcriticalError
 from subcritical.gateway import Gateway, PathRule, Store, roll_back
+from subcritical.loop.lineage import Lineage
 from subcritical.pipeline.control import send_order, send_status
 from subcritical.sandbox import Rung
 from subcritical.schema import Approval, Artifact, Order, Receipt
@@ -85,6 +86,18 @@ def test_a_deterministic_guest_becomes_the_same_with_and_without_interruptions(t
         assert len(pauses) >= 3
         assert lineage(ran) == lineage(calm)
         assert "pause" not in ran.said()
+
+
+def test_forward_is_what_was_gone_back_from():
+    lineage = Lineage()
+    for tree in ("seed", "one", "two"):
+        lineage.accept(tree)
+    assert not any(map(lineage.is_forward, ("seed", "one", "two", "unknown")))
+    lineage.go_back("seed")
+    assert [lineage.is_forward(tree) for tree in ("seed", "one", "two", "unknown")] == [False, True, True, False]
+    lineage.go_back("two")
+    assert lineage.is_forward("one")
+    assert not lineage.is_forward("two")
 
 
 @pytest.mark.parametrize("batch", range(4))

@@ -15,7 +15,7 @@ from subcritical.schema import Ballot, Event, Order, RunState
 class Place:
     """A run with a control socket, where two people must set it free."""
 
-    def __init__(self, path, needed=2):
+    def __init__(self, path, needed=2, **more):
         self.run = Run(path, rules=[], threads=True)
         self.folder = path / "run"
         self.folder.mkdir(mode=0o700)
@@ -28,6 +28,7 @@ class Place:
             clock=self.run.clock,
             record=pipeline.by_people,
             system_owner="owner",
+            **more,
         )
         self.server = ControlServer(pipeline, self.folder, several=self.several)
 
@@ -86,6 +87,22 @@ def test_the_same_person_is_no_second_one(place, second):
         with pytest.raises(WaitsError, match="1 of 2"):
             place.order(Order.RESUME, who)
     assert place.state is RunState.PAUSED
+
+
+def test_one_goes_back_and_two_go_forward(tmp_path):
+    place = Place(tmp_path, forward=lambda tree: tree == "later")
+    try:
+        place.order(Order.PAUSE)
+        assert place.order(Order.ROLL_BACK, argument="earlier").outcome == "confirmed"
+        with pytest.raises(InputError, match="give --key"):
+            place.order(Order.ROLL_BACK, argument="later")
+        with pytest.raises(WaitsError, match="1 of 2 people"):
+            place.order(Order.ROLL_BACK, "ana", argument="later")
+        assert place.run.pipeline.latch.roll_back == "earlier"
+        assert place.order(Order.ROLL_BACK, "bo", argument="later").outcome == "confirmed"
+        assert place.run.pipeline.latch.roll_back == "later"
+    finally:
+        place.end()
 
 
 def test_one_quarantines_and_two_lift(place):

@@ -153,11 +153,16 @@ def stop(run: str, runs: Path, by: str, reason: str, as_json: bool) -> None:
 @_runs
 @_by
 @_reason(required=True)
+@_key
 @as_json
 @errors_end_here
-def roll_back(run: str, version: str, runs: Path, by: str, reason: str, as_json: bool) -> None:
-    """Return a paused RUN to an earlier accepted version; the guest starts anew from it after a resume."""
-    _answer(orders.order(run, Order.ROLL_BACK, runs=runs, by=by, reason=reason, argument=version), as_json=as_json)
+def roll_back(run: str, version: str, runs: Path, by: str, reason: str, key: Path | None, as_json: bool) -> None:
+    """Return a paused RUN to an earlier accepted version; the guest starts anew from it after a resume.
+
+    One person goes back. Forward, to a version that was gone back from, go those who may resume.
+    """
+    receipt = orders.order(run, Order.ROLL_BACK, runs=runs, by=by, reason=reason, argument=version, key=_own(key))
+    _answer(receipt, as_json=as_json)
 
 
 @click.command()

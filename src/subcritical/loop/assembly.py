@@ -98,7 +98,7 @@ def run_loop(
             guest_groups=containment.groups,
             cast=cast,
             correct=correcting.correct if principals.enrolled else None,
-            several=_several(loop, directory, pipeline, principals, clock),
+            several=_several(loop, directory, pipeline, lineage, principals, clock),
         )
         stack.enter_context(server)
         judge = make_judge(loop, containment, evaluator, options, clock)
@@ -145,7 +145,12 @@ def _box(
 
 
 def _several(
-    loop: Loop, directory: RunDirectory, pipeline: Pipeline, principals: Principals, clock: Clock
+    loop: Loop,
+    directory: RunDirectory,
+    pipeline: Pipeline,
+    lineage: Lineage,
+    principals: Principals,
+    clock: Clock,
 ) -> Several | None:
     oversight = loop.settings.oversight
     if oversight.resume_by == 1:
@@ -158,6 +163,7 @@ def _several(
         clock=clock,
         record=pipeline.by_people,
         system_owner=oversight.owner or "",
+        forward=lineage.is_forward,
     )
 
 

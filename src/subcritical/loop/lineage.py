@@ -67,6 +67,10 @@ class Lineage:
         else:
             self.line.append(tree)
 
+    def is_forward(self, tree: str) -> bool:
+        """Whether a version was accepted and is not among those that led to the one in force. Any thread may ask."""
+        return tree in self.accepted and tree not in self.line
+
     @property
     def previous(self) -> str:
         """The version that was in force before this one; the seed has none before it, so it is its own."""

@@ -34,7 +34,6 @@ from subcritical.pipeline._place import (
     write_pointer,
 )
 from subcritical.pipeline.messages import Message, Reply, WaitsError
-from subcritical.pipeline.orders import loosens
 from subcritical.pipeline.pipeline import Pipeline
 from subcritical.pipeline.several import REVIEW, Admitted, Several
 from subcritical.pipeline.status import Status
@@ -180,13 +179,10 @@ class ControlServer:
 
     def _admitted(self, message: Message) -> Admitted:
         """Who gives the order: whoever says so; those who signed it, where it loosens and takes several people."""
-        order = message.order
-        free = message.dry_run or order not in (Order.RESUME, Order.THROTTLE, Order.DENY, REVIEW)
-        if order in (Order.THROTTLE, Order.DENY):
-            free = free or not loosens(Order(order), message.argument, self._pipeline.latch)
-        if free or self._several is None:
+        several = None if message.dry_run else self._several
+        if several is None or not several.takes(message.order, message.argument):
             return Admitted(by=message.by, reason=message.reason)
-        return self._several.admit(order, message.argument, message.findings, message.signed)
+        return several.admit(message.order, message.argument, message.findings, message.signed)
 
 
 def send_order(

@@ -17,7 +17,8 @@ from subcritical.clock import Clock
 from subcritical.errors import InputError
 from subcritical.gateway import Principals
 from subcritical.gateway.signing import DAY_S, Signed, open_signed
-from subcritical.schema import Ballot
+from subcritical.pipeline.orders import loosens
+from subcritical.schema import Ballot, Order
 from subcritical.tripwires import Latch
 
 REVIEW = "review"
@@ -60,6 +61,7 @@ class Several:
         clock: Wall time decides what has expired.
         record: Writes a ballot durably; only then it counts.
         system_owner: Owner of the system, whose signature does not count.
+        forward: Whether going to a version goes forward: to one that was gone back from.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class Several:
         clock: Clock,
         record: Callable[[Ballot], object],
         system_owner: str = "",
+        forward: Callable[[str], bool] = lambda _: False,
     ) -> None:
         """Nobody has ordered anything yet."""
         self._principals = principals
@@ -81,8 +84,15 @@ class Several:
         self._clock = clock
         self._record = record
         self._system_owner = system_owner.casefold()
+        self._forward = forward
         self._lock = threading.Lock()
         self._votes: dict[str, tuple[str, OrderVote]] = {}
+
+    def takes(self, order: str, argument: str) -> bool:
+        """Whether an order takes several people, or a signature: what loosens, and the review. Going back takes one."""
+        if order == Order.ROLL_BACK:
+            return self._forward(argument)
+        return order == REVIEW or (order in set(Order) and loosens(Order(order), argument, self._latch()))
 
     def admit(self, order: str, argument: str, findings: tuple[str, ...], signed: str) -> Admitted:
         """Count one person's order.

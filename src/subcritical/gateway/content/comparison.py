@@ -100,11 +100,12 @@ class Comparison:
     def why(self, path: str) -> str:
         """Why a changed file is a change of a limit, or nothing."""
         python = any(side.is_python(path) for side in (self._old, self._new) if path in side.digests)
-        return (
-            self._taken_from(path)
-            or ("" if python else self._run(path))
-            or (self._python(path) if python else self._settings(path))
-        )
+        try:
+            if python:
+                return self._taken_from(path) or self._python(path)
+            return self._taken_from(path) or self._run(path) or self._settings(path)
+        except RecursionError:  # it parses, and is nested too deep to be compared
+            return _UNREAD
 
     def _python(self, path: str) -> str:
         sides: tuple[tuple[Side, Files], ...] = ((self._old, self._before), (self._new, self._after))
