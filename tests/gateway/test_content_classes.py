@@ -261,6 +261,7 @@ FREE = {
     "a memory": {"notes/two.md": b"TIME_BUDGET was enough\n"},
     "other settings": swap("config.json", '"width": 8', '"width": 16'),
     "other keys of a file that a limit is taken from": swap("disk.json", "red", "blue"),
+    "a file of a short name": {"a": b"hello\n"},
     "a new limit": {"fetch.py": b"def get(url, retries_deadline=5):\n    return url\n"},
     "a known library": add("train.py", "\nimport math\n"),
     "Chinese, Arabic, French": {"数据.py": b"x = 1\n", "بيانات.py": b"x = 1\n", "données.py": b"x = 1\n"},

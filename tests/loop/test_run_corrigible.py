@@ -88,6 +88,44 @@ def test_a_deterministic_guest_becomes_the_same_with_and_without_interruptions(t
         assert "pause" not in ran.said()
 
 
+MODES = """\
+import stat
+print("modes", sorted(oct(stat.S_IMODE(os.stat(p).st_mode)) for p in ("solution.py", "evaluate.py")), os.listdir("."))
+os.chmod("solution.py", 0o777)
+os.makedirs("__pycache__", exist_ok=True)
+write("__pycache__/left.txt", "ignored")
+threshold(40)
+ask(op="propose", claim="better")
+threshold(50)
+ask(op="propose", claim="best")
+ask(op="done")
+"""
+
+
+def test_a_rollback_leaves_no_mode_and_no_ignored_file_behind(tmp_path, rung):
+    """What no version holds is not there after it: modes are the same at every start, ignored files are gone."""
+    runs, done = tmp_path / "runs", []
+
+    def progress(at):
+        if at.verdict == "accepted" and not done:
+            done.append(True)
+            threading.Thread(target=back, daemon=True).start()
+            time.sleep(1.0)
+
+    def back():
+        for order, argument in ((Order.PAUSE, ""), (Order.ROLL_BACK, "previous")):
+            send_order(runs / "run", order, by="ana", reason="look", argument=argument)
+        while send_status(runs / "run").roll_back is not None:
+            time.sleep(0.05)
+        send_order(runs / "run", Order.RESUME, by="ana", reason="looked")
+
+    ran = run_case(make_loop(tmp_path / "loop", MODES), runs, rung, wait_when_paused=True, progress=progress)
+    modes = [line for line in ran.said().splitlines() if line.startswith("modes")]
+    assert len(modes) == 2, ran.said()
+    assert modes[0] == modes[1]
+    assert "__pycache__" not in modes[1]
+
+
 def test_forward_is_what_was_gone_back_from():
     lineage = Lineage()
     for tree in ("seed", "one", "two"):

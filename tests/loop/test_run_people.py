@@ -59,10 +59,10 @@ class Live:
     def __init__(self, tmp_path, rung, **changes):
         self.runs = tmp_path / "runs"
         oversight = {"principals": "principals.txt", "owner": "dot", "approvals_within": "30s"}
-        loop = make_loop(
+        loop = changes.pop("make", make_loop)(
             tmp_path / "loop",
             changes.pop("guest", ASKS),
-            artifacts=RULES,
+            artifacts=changes.pop("artifacts", RULES),
             **{"oversight": {**oversight, **changes.pop("oversight", {})}, **changes},
         )
         self.ran, self.said = None, []

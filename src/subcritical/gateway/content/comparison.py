@@ -169,9 +169,9 @@ class Comparison:
         """Whether code takes a limit from this file, and what it takes is changed."""
         name = folded(path.rsplit("/", 1)[-1])
         for file, texts in self._sources:
-            if not any(name in text for text in texts):
+            if not any(_names(text, name) for text in texts):
                 continue
-            keys = frozenset(word for text in texts if name not in text for word in words_of(text))
+            keys = frozenset(word for text in texts if not _names(text, name) for word in words_of(text))
             before, after = self._items(self._old, path), self._items(self._new, path)
             if keys and before is not None and after is not None:
                 old, new = deciding(before, keys), deciding(after, keys)
@@ -186,19 +186,28 @@ class Comparison:
         others = {folded(p.rsplit("/", 1)[-1]) for side in (self._old, self._new) for p in side.digests}
         for file, module in self._runners:
             texts = _texts(module.statements)
-            unnamed = not any(other in text for other in others for text in texts)
-            if any(name in text for text in texts) or (
+            unnamed = not any(_names(text, other) for other in others for text in texts)
+            if any(_names(text, name) for text in texts) or (
                 unnamed and any(s.reflective & RUNS_DATA for s in module.statements)
             ):
                 return f"{file} may run what is in it, and the files in force hold limits"
         for file, data in self._scripts:
-            if _INTERPRETED.search(folded(data.decode("utf-8", "replace")).replace(name, "\0")):
+            if _INTERPRETED.search(_file(name).sub("\0", folded(data.decode("utf-8", "replace")))):
                 return f"{file} may run what is in it, and the files in force hold limits"
         return ""
 
     @staticmethod
     def _items(side: Side, path: str) -> tuple[tuple[str, str], ...] | None:
         return items_of(side.data(path), path) if path in side.digests else ()
+
+
+def _names(text: str, name: str) -> bool:
+    """Whether a text names a file: alone, at the end of a path, or as a word of a command."""
+    return name in text and _file(name).search(text) is not None
+
+
+def _file(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])")
 
 
 def _is_shell(path: str) -> bool:
