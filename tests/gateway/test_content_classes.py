@@ -1,6 +1,7 @@
 """A change is what it does, not what its path is called: ways round, and honest changes that stay free."""
 
 import hashlib
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -111,6 +112,30 @@ def add(path, text):
 
 
 RAISED = {
+    # Found by an attack on the first version of this reading.
+    "a generator of a guard": swap("train.py", "        raise MemoryError\n", "        raise MemoryError\n    yield\n"),
+    "an async guard": swap("train.py", "def guard", "async def guard"),
+    "another function for a guard": add("train.py", "\n\nguard = int\n"),
+    "a guard once more": add("train.py", "\n\ndef guard():\n    return None\n"),
+    "what holds a limit once more": add("train.py", "\n\nlearn = lambda batch, n: 0.0\n"),
+    "a main once more": add("train.py", "\n\ndef main():\n    print(1)\n"),
+    "a class once more": add("train.py", "\n\nClock = lambda n: None\n"),
+    "a class that answers for all": swap(
+        "train.py",
+        "    def over(self):",
+        "    def __getattribute__(self, n):\n        return bool\n\n    def over(self):",
+    ),
+    "a class of another kind": swap("train.py", "class Clock:", "class Clock(metaclass=M):"),
+    "builtins by their inner name": add("train.py", "\n__builtins__['ex' + 'ec']('x')\n"),
+    "getattr of a module's names": add("train.py", "\nimport limits\ngetattr(limits, '__dict__')['M' + 'T'] = 9\n"),
+    "getattr of all modules": add("train.py", "\nimport sys\ngetattr(sys, 'modules')['train']\n"),
+    "a frame": add("train.py", "\n(0 for _ in ()).gi_frame.f_globals['M' + 'T'] = 9\n"),
+    "timeit": add("train.py", "\nimport timeit\ntimeit.timeit('x = 1')\n"),
+    "mock": add("train.py", "\nfrom unittest import mock\nmock.patch('limits.M' + 'T', 9).start()\n"),
+    "an environment of made names": add("train.py", "\nimport os\nos.environ['_'.join(['GPU', 'S'])] = '9'\n"),
+    "a whole environment": add("train.py", "\nimport os\nfor k in list(os.environ):\n    os.environ[k] = '9'\n"),
+    "a package that answers for all": {"limits/__init__.py": b"def __getattr__(name):\n    return 10**9\n"},
+    "another path for modules": add("train.py", "\nimport sys\nsys.path.insert(0, 'lib')\n"),
     "a plain number": swap("limits.py", "4096", "9999"),
     "another base": swap("limits.py", "4096", "0xFFFF"),
     "a computed constant": swap("limits.py", "4096", "4096 * 2"),
@@ -178,7 +203,7 @@ RAISED = {
     "__dict__": add("train.py", "\nimport limits\nlimits.__dict__.update({chr(77): 9})\n"),
     "subclasses": add("train.py", "\n().__class__.__base__.__subclasses__()\n"),
     "sys.modules": add("train.py", "\nimport sys\nsys.modules['li' + 'mits']\n"),
-    "importlib": add("train.py", "\nimport importlib\n"),
+    "importlib": add("train.py", "\nimport importlib\nimportlib.import_module('li' + 'mits')\n"),
     "a star import": add("train.py", "\nfrom params import *\n"),
     "a pickle": add("train.py", "\nimport pickle\npickle.load(open('x', 'rb'))\n"),
     "ctypes": add("train.py", "\nimport ctypes\n"),
@@ -232,6 +257,8 @@ SHADOWED = {
     "Python's own": {"random.py": b"x = 1\n"},
     "run at the start": {"sitecustomize.py": b"x = 1\n"},
     "run at the start, by a path file": {"a.pth": b"import limits\n"},
+    "told to the tests": {"pytest.ini": b"[pytest]\naddopts = -p helper\n"},
+    "told as a plug-in": {"x-1.dist-info/entry_points.txt": b"[pytest11]\nx = helper\n"},
     "run by the tests": {"sub/conftest.py": b"x = 1\n"},
     "compiled": {"train.pyc": b"\x00"},
     "a built module": {"train.cpython-311-x86_64-linux-gnu.so": b"\x7fELF"},
@@ -251,6 +278,20 @@ FREE = {
     "a lower limit in the shell": swap("run.sh", "TIMEOUT=60", "TIMEOUT=30"),
     "the environment": add("train.py", "\nimport os\nos.environ['COLOUR'] = 'red'\n"),
     "another seed": swap("train.py", "random.seed(1)", "random.seed(2)"),
+    "an initialiser": {"model.py": b"class Net(object):\n    def __init__(self):\n        super().__init__()\n"},
+    "a field called like a count": {"model.py": b"class Opt:\n    def __init__(self):\n        self.step = 0\n"},
+    "a method called like a file's": {"model.py": b"class Corpus:\n    def read(self):\n        return 1\n"},
+    "a Dockerfile": {"Dockerfile": b"FROM python:3.12\nRUN pip install .\n"},
+    "a library and replace": add("train.py", "\nimport tqdm\n\n\ndef f(s):\n    return s.replace('a', 'b')\n"),
+    "collecting": add("train.py", "\nimport gc\n\n\ndef f():\n    gc.collect()\n"),
+    "a version": add("train.py", "\nfrom importlib.metadata import version\n"),
+    "a private field": {"model.py": b"class A:\n    def __init__(self):\n        self.__cache = {}\n"},
+    "a class's name": {"model.py": b"def f(x):\n    return x.__class__.__name__\n"},
+    "prose about it": {"model.py": b"def f():\n    print('no timeout here')\n"},
+    "a long choice": {
+        "model.py": b"def f(x):\n    if x == 0:\n        return 0\n"
+        + b"".join(b"    elif x == %d:\n        return %d\n" % (n, n) for n in range(1, 40))
+    },
     "a new file": {"model.py": b"import math\n\ndef f(x):\n    return math.tanh(x)\n"},
     "a new folder": {"lib/types.py": b"X = 1\n"},
     "a new test": {"tests/test_train.py": b"def test_it():\n    assert True\n"},
@@ -363,6 +404,121 @@ def test_no_bytes_crash_the_reading(path, place, length, junk):
     blobs = {hashlib.sha256(d).hexdigest(): d for d in (*SEED.values(), *changed.values())}
     found = ContentClasses().stricter(before, after, get=blobs.__getitem__, class_of=lambda p: rules_classify(p, RULES))
     assert all(artifact in PROTECTED and why for artifact, why in found.values())
+
+
+SMALL = {
+    "a handler around a guard": (
+        {
+            "a.py": "from b import check\n\ndef run(s):\n    try:\n        check(s)\n    except ValueError:\n        pass\n",
+            "b.py": "MEMORY_LIMIT = 5\n\ndef check(s):\n    if s > MEMORY_LIMIT:\n        raise MemoryError\n",
+        },
+        ("a.py", "except ValueError", "except (ValueError, MemoryError)"),
+    ),
+    "an exit after more": (
+        {
+            "a.py": "import sys\nTIME_BUDGET = 60\n\ndef tick(t, save):\n    if t > TIME_BUDGET:\n        print(1)\n"
+            "        save()\n        print(2)\n        sys.exit(1)\n"
+        },
+        ("a.py", "        sys.exit(1)\n", "        print(3)\n"),
+    ),
+    "a handler that lets go": (
+        {
+            "a.py": "TIME_BUDGET = 60\n\ndef run(x, c):\n    try:\n        x.result(timeout=TIME_BUDGET)\n"
+            "    except c.Late:\n        raise SystemExit\n"
+        },
+        ("a.py", "raise SystemExit", "return x.result()"),
+    ),
+    "a flag of an object": (
+        {
+            "a.py": "TIME_BUDGET = 60\n\nclass A:\n    def tick(self, t):\n        if t > TIME_BUDGET:\n"
+            "            self.halt = True\n\n    def run(self):\n        while not self.halt:\n            self.tick(1)\n"
+        },
+        ("a.py", "while not self.halt", "while True"),
+    ),
+    "what sets a flag": (
+        {
+            "a.py": "TIME_BUDGET = 60\n\nclass A:\n    def tick(self, t):\n        if t > TIME_BUDGET:\n"
+            "            self.halt = True\n\n    def run(self):\n        while not self.halt:\n            self.tick(1)\n"
+        },
+        ("a.py", "            self.tick(1)", "            print(1)"),
+    ),
+    "arguments of the program": (
+        {"a.py": "import sys\nTIME_BUDGET = int(sys.argv[1])\n"},
+        ("a.py", "import sys\n", "import sys\nsys.argv += ['9']\n"),
+    ),
+    "numbers that may hold code": (
+        {"a.py": "import numpy\nTIME_BUDGET = 60\nx = numpy.load('a.npy')\n"},
+        ("a.py", "'a.npy')", "'a.npy', allow_pickle=True)"),
+    ),
+    "an alarm": (
+        {"a.py": "import signal\nTIME_BUDGET = 60\nsignal.alarm(TIME_BUDGET)\n\ndef run():\n    return 1\n"},
+        ("a.py", "def run():\n", "def run():\n    signal.alarm(0)\n"),
+    ),
+    "a mapping": (
+        {"a.py": "LIMITS = {'timeout': 60}\n\ndef get(k):\n    return LIMITS[k]\n"},
+        ("a.py", "def get", "for k in LIMITS:\n    LIMITS[k] = 10**9\n\ndef get"),
+    ),
+    "a name and its value": (
+        {"job.yaml": "env:\n- name: TIMEOUT\n  value: '60'\n"},
+        ("job.yaml", "60", "6000"),
+    ),
+    "a file that is read with a mode": (
+        {"q.py": "DISK_QUOTA = int(open('quota.txt', 'r', encoding='utf-8').read())\n", "quota.txt": "4\n"},
+        ("quota.txt", "4", "400"),
+    ),
+    **{
+        name: ({"d.py": f"{name} = 60\n"}, ("d.py", "60", "6000"))
+        for name in (
+            *(
+                "max_output_tokens",
+                "budget_usd",
+                "BUDGET_SECONDS",
+                "quota_gb",
+                "max_tool_calls",
+                "timeouts",
+                "max_time",
+            ),
+            *("requestTimeout", "tokenBudget", "timeoutSeconds", "max_total_tokens", "maxRetries", "max_wall_time"),
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_raised_limit_in_a_small_tree(tmp_path, name):
+    files, (path, old, new) = SMALL[name]
+    seed = {"evaluate.py": b"x = 1\n", **{p: text.encode() for p, text in files.items()}}
+    assert old in files[path]
+    _, asked = reviewed(tmp_path, {path: files[path].replace(old, new).encode()}, seed=seed)
+    assert classes(asked)[path] is Artifact.LIMIT
+
+
+LONG = {
+    "a.py": b"n0 = TIME_BUDGET\n"
+    + b"".join(b"n%d=n%d\n" % (n, n - 1) for n in range(1, 1500))
+    + b"x=["
+    + b",".join(b"n%d<y" % (n % 1500) for n in range(6500))
+    + b"]\n",
+    "b.py": b"import limits\nif limits.TIME_BUDGET < [" + b"1," * 3000 + b"]:\n" + b"    MAX_TOKENS\n" * 400,
+    "c.txt": b"TIMEOUT $a0\n" + b"".join(b"a%d $a%d\n" % (n, n + 1) for n in range(2000)),
+    "d.txt": b"timeout=1" + b" " * 30_000 + b"x\n",
+    "e.ini": b"[DEFAULT]\n"
+    + b"".join(b"a%d\n" % n for n in range(2000))
+    + b"".join(b"[b%d]\n" % n for n in range(1500)),
+    "f.toml": b"a." * 30_000 + b"a=1\n",
+    "g.yaml": b"a: &a '" + b"x " * 10_000 + b"'\nb: [" + b"*a," * 3000 + b"]\n",
+    "h.sh": b"sh " * 15_000,
+}
+
+
+@pytest.mark.parametrize("path", LONG)
+def test_what_would_take_long_is_not_read(tmp_path, path):
+    """Some of them took minutes. Bounds are of size, so that a class does not depend on the machine."""
+    began = time.monotonic()
+    _, asked = reviewed(tmp_path, {path: LONG[path]})
+    print(f"{path}: {time.monotonic() - began:.2f} s")
+    assert time.monotonic() - began < 10
+    assert classes(asked)[path] is Artifact.LIMIT or path in ("e.ini", "h.sh")
 
 
 def test_two_steps_are_no_way_round(tmp_path):

@@ -29,6 +29,7 @@ class Lineage:
         accepted: Digests of accepted trees, the seed's first; one that was rolled back to is not repeated.
         line: Digests of the versions that led to the one in force, the seed's first.
         going_back: Digest that a rollback was begun to and is not recorded as done; empty otherwise.
+        taking_back: Digest that the gateway began to take a change back to, and has not recorded as done.
         best: Public score of the version in force, None where it has none.
         direction: Which way is better.
         scores: Trusted scores by split, in the order they were taken.
@@ -40,6 +41,7 @@ class Lineage:
         self.accepted: list[str] = []
         self.line: list[str] = []
         self.going_back = ""
+        self.taking_back = ""
         self.best: float | None = None
         self.direction: Direction = "up"
         self.scores: dict[Split, list[Score]] = {Split.PUBLIC: [], Split.HELD_OUT: []}
@@ -104,7 +106,7 @@ class Lineage:
                 last_accepted = "" if self._moved(data) else last_accepted
         public = self.scores[Split.PUBLIC]
         self.best = next((s.value for s in reversed(public) if s.tree == in_force and s.value is not None), None)
-        if not self.line or in_force in (self.line[-1], self.going_back):
+        if not self.line or in_force in (self.line[-1], self.going_back, self.taking_back):
             return ""
         if not last_accepted or in_force != self.previous:
             raise LedgerError(
@@ -118,14 +120,19 @@ class Lineage:
         """Take in an order of the gateway; whether it is about which version is in force."""
         if control.by != GATEWAY:
             return False
-        if control.order in (ROLLING_BACK, UNDOING):
+        if control.order == UNDOING:
+            self.taking_back = control.reason
+        elif control.order == ROLLING_BACK:
             self.going_back = control.reason
             if not self.line:  # before the seed had a score: there is nothing else to go back to
                 self.accept(control.reason)
-        elif control.order in (ROLLED_BACK, UNDONE) and self.line:
+        elif control.order == UNDONE:
+            self.go_back(control.reason)
+            self.taking_back = ""
+        elif control.order == ROLLED_BACK and self.line:
             asked_for = self.previous if control.reason == PREVIOUS else control.reason
             self.go_back(self.going_back or asked_for)
-            self.going_back = ""
+            self.going_back = self.taking_back = ""
         elif control.order == NOT_APPLIED:
             self._not_applied()
         elif control.order == CORRECTED:

@@ -319,13 +319,13 @@ class Runner:
             order=self._ids.record("rollback"),
         )
         lineage.go_back(target)
-        lineage.going_back = ""
+        lineage.going_back = lineage.taking_back = ""
         self._rolled_back = True
         return ROLLED_BACK
 
     def _finish_taking_back(self) -> None:
         """A change that was being taken back when the run died is taken back before anything else."""
-        target = self._lineage.going_back
+        target = self._lineage.taking_back
         if not target or self._pipeline.latch.roll_back is not None:  # a person's rollback is done where the run stands
             return
         order = self._ids.record("undo")
@@ -333,7 +333,7 @@ class Runner:
         self._event(Control(order=UNDONE, by=GATEWAY, reason=target))
         self._pipeline.process()
         self._lineage.go_back(target)
-        self._lineage.going_back, self._lineage.best = "", None
+        self._lineage.taking_back, self._lineage.best = "", None
 
     def _end_guest(self) -> None:
         if self._guest is not None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from subcritical.gateway.content.names import RUNS_DATA, STARTS, LimitNames, Names, folded, words_of
 from subcritical.gateway.content.python import Module, Statement, module_of
 from subcritical.gateway.content.reach import Files, Reach
-from subcritical.gateway.content.settings import deciding, items_of, only_lowers
+from subcritical.gateway.content.settings import deciding, is_settings, items_of, only_lowers
 from subcritical.gateway.content.tightening import differing, pairs_lowered
 from subcritical.schema import Artifact
 
@@ -28,14 +28,10 @@ _INTERPRETED = re.compile(
     r"(?:\b(?:python[\d.]*|sh|bash|zsh|source|exec|perl|ruby|node)|(?:^|[;&|])\s*\.)\s[^\n;&|]*\0", re.MULTILINE
 )
 """A script that hands a file, here a NUL, to something that runs it."""
-_WRITES = frozenset(
-    {
-        *("write", "write_text", "write_bytes", "writelines", "rename", "replace", "copy", "copyfile", "move", "dump"),
-        *("symlink", "subprocess", "system", "popen", "shutil", "savez", "tofile", "extractall"),
-    }
-)
+_WRITE_MODES = frozenset(mode + more for mode in "wax" for more in ("", "b", "t", "+", "b+", "+b"))
 _STDLIB = frozenset(folded(name) for name in sys.stdlib_module_names)
 _NOTHING = Module(())
+_LINE_MAX = 2000
 _DECIDING_MAX = 2000
 """More statements of a file that decide about limits are not compared: it would take too long."""
 _UNREAD = "it cannot be read as what its name says, or is too long to be read in time"
@@ -69,7 +65,7 @@ class Side:
     def is_python(self, path: str) -> bool:
         """Whether a file is Python by its name, or by its first line."""
         return folded(path).endswith(_PYTHON) or (
-            self._classes[path] not in PROSE and b"python" in self.data(path)[:80].split(b"\n")[0]
+            self._classes[path] not in PROSE and re.match(rb"#![^\n]*python", self.data(path)[:200]) is not None
         )
 
 
@@ -104,7 +100,7 @@ class Comparison:
             if python:
                 return self._taken_from(path) or self._python(path)
             return self._taken_from(path) or self._run(path) or self._settings(path)
-        except RecursionError:  # it parses, and is nested too deep to be compared
+        except Exception:  # noqa: BLE001 - unknown is unsafe: hostile text found a way to break its reader
             return _UNREAD
 
     def _python(self, path: str) -> str:
@@ -145,7 +141,7 @@ class Comparison:
         known = {name for module in self._before.values() for name in _imported(module)}
         known |= {part for path in self._new.digests for part in re.split(r"[/.]", folded(path))}
         new = _imported(after) - known - _STDLIB
-        writes = any(_WRITES & module.by_word.keys() for module in self._after.values())
+        writes = any(_writes(module) for module in self._after.values())
         return min(new) if new and writes else ""
 
     def _settings(self, path: str) -> str:
@@ -172,6 +168,7 @@ class Comparison:
             if not any(_names(text, name) for text in texts):
                 continue
             keys = frozenset(word for text in texts if not _names(text, name) for word in words_of(text))
+            keys = keys if is_settings(path) else frozenset()
             before, after = self._items(self._old, path), self._items(self._new, path)
             if keys and before is not None and after is not None:
                 old, new = deciding(before, keys), deciding(after, keys)
@@ -192,6 +189,8 @@ class Comparison:
             ):
                 return f"{file} may run what is in it, and the files in force hold limits"
         for file, data in self._scripts:
+            if max(map(len, data.splitlines()), default=0) > _LINE_MAX:
+                return _UNREAD
             if _INTERPRETED.search(_file(name).sub("\0", folded(data.decode("utf-8", "replace")))):
                 return f"{file} may run what is in it, and the files in force hold limits"
         return ""
@@ -212,6 +211,13 @@ def _file(name: str) -> re.Pattern[str]:
 
 def _is_shell(path: str) -> bool:
     return folded(path).endswith(_SHELL)
+
+
+def _writes(module: Module) -> bool:
+    """Whether code writes files under names that it gives."""
+    if {"write_text", "write_bytes"} & module.by_word.keys():
+        return True
+    return any(_WRITE_MODES & module.statements[n].texts for n in module.by_word.get("open", ()))
 
 
 def _imported(module: Module) -> set[str]:

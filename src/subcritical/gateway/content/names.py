@@ -9,11 +9,12 @@ from collections.abc import Iterable, Sequence
 Names = frozenset[str]
 
 _PLAIN = re.compile(
-    r"(?:\w+_)?(?:time_?(?:out|budget|limit)|deadline|wall_?(?:clock|time))(?:_\w+)?"
+    r"\w*(?:time_?out|budget|quota|deadline|wall_?clock)\w*"
+    r"|(?:\w+_)?(?:time_?limit|wall_?time)s?(?:_\w+)?"
     r"|(?:\w+_)?(?:cpu|mem|memory|disk|process|token|cost|call|turn|rate|spend|recursion|generation)_?limits?(?:_\w+)?"
-    r"|max_?(?:new_?)?(?:tokens|turns|calls|attempts|retries|mem(?:ory)?|cost|budget|seconds|runtime|generations|spend)"
+    r"|max_?(?:\w+_)?(?:tokens|turns|calls|attempts|retries|mem(?:ory)?|cost|seconds|time|runtime|generations|spend)"
     r"(?:_\w+)?"
-    r"|(?:\w+_)?(?:budget|quota)|setrlimit|rlimit_\w+|ulimit|setitimer"
+    r"|setrlimit|rlimit_\w+|ulimit|setitimer|alarm"
 )
 """What limits are called in the field; compared without regard to case."""
 
@@ -29,9 +30,12 @@ RUNS_DATA = frozenset(
 STARTS = frozenset({"subprocess", "system", "popen", "execv", "execvp", "execve", "execl", "execlp", "posix_spawn"})
 """Words by which a program starts another, which may run a file that it names."""
 REFLECTIVE = RUNS_DATA | {
-    *("globals", "locals", "vars", "setattr", "delattr", "importlib", "reload", "run_module", "builtins", "ctypes"),
-    *("gc", "inspect", "meta_path", "path_hooks", "_getframe", "settrace", "setprofile", "attrgetter"),
-    *("methodcaller", "functiontype", "codetype", "code", "codeop", "imp", "pkgutil"),
+    *("globals", "locals", "vars", "setattr", "delattr", "reload", "run_module", "builtins", "ctypes", "get_objects"),
+    *("get_referrers", "meta_path", "path_hooks", "path_importer_cache", "_getframe", "currentframe", "settrace"),
+    *("setprofile", "attrgetter", "methodcaller", "functiontype", "codetype", "code", "codeop", "imp", "pkgutil"),
+    *("gi_frame", "cr_frame", "ag_frame", "tb_frame", "f_back", "f_globals", "f_locals", "f_builtins", "co_consts"),
+    *("module_from_spec", "sourcefileloader", "monkeypatch", "timeit", "cprofile", "profile", "pdb", "bdb", "doctest"),
+    *("mock", "environ", "putenv"),
 }
 """Words by which Python reaches a name that is not written there, or runs text."""
 

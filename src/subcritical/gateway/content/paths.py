@@ -11,10 +11,12 @@ from subcritical.gateway.content.names import folded
 
 _OWN_LETTERS = re.compile(
     r"(?:CJK|HIRAGANA|KATAKANA|HANGUL|ARABIC|HEBREW|DEVANAGARI|THAI|BENGALI|TAMIL) "
-    r"|LATIN (?:SMALL|CAPITAL) LETTER . WITH "
+    r"|LATIN (?:SMALL|CAPITAL) LETTER (?:. WITH |SHARP S)"
 )
 """Letters that nobody takes for those of ASCII: of other scripts, and with marks."""
 _RUN_BY_ITSELF = frozenset({"sitecustomize", "usercustomize", "conftest"})
+_READ_BY_TOOLS = frozenset({"pytest.ini", ".pytest.ini", "tox.ini", "entry_points.txt"})
+"""Files by which a test runner, or Python's own lookup of plug-ins, is told what to run."""
 _RUN_ENDINGS = (".pth", ".pyc", ".so", ".pyd", ".egg")
 
 
@@ -25,6 +27,7 @@ def look_alike(path: str, *, protected: bool) -> str:
         path: Relative path.
         protected: Whether it is one of a protected class when it is read without regard to case.
     """
+    path = unicodedata.normalize("NFC", path)
     strange = [c for c in path if not c.isascii() and not _OWN_LETTERS.match(unicodedata.name(c, ""))]
     if strange:
         return f"its name holds U+{ord(strange[0]):04X}, which may be taken for another letter"
@@ -44,6 +47,8 @@ def shadows(path: str, meant: Iterable[str]) -> str:
     stem, _, ending = parts[-1].partition(".")
     if parts[-1].endswith(_RUN_ENDINGS):
         return "Python runs it without being asked, or in place of a source file"
+    if parts[-1] in _READ_BY_TOOLS:
+        return "it tells tools what to run without being asked"
     if ending not in ("py", "pyi", "pyw"):
         return ""
     if stem in _RUN_BY_ITSELF:

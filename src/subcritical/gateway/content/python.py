@@ -28,19 +28,30 @@ from subcritical.gateway.content.names import REFLECTIVE, Names, folded, words_o
 BYTES_MAX = 160 << 10
 TOKENS_MAX = 40_000
 STATEMENTS_MAX = 4000
-DEPTH_MAX = 60
+DEPTH_MAX = 160
 """A text of more, or one that is nested deeper, is not read: it would take too long (perf/README.md)."""
 
 _TOKEN = re.compile(rb"\w+|[^\w\s]")
 _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
 _ENDS = frozenset({"exit", "_exit", "abort", "kill", "terminate", "stop", "quit"})
 _SHORT = 3
+_NUMBER_MAX = 10**300
+_CHANGES = frozenset({"update", "setdefault", "pop", "popitem", "clear", "append", "extend", "insert"})
+_OUTSIDE = frozenset({"environ", "argv"})
+"""What a program is told from outside, limits among it."""
+_UNSAFE = {"allow_pickle": True, "weights_only": False}
+"""Arguments by which a file of numbers may hold code."""
 _FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BUILT_IN = frozenset({"exec", "eval", "compile", "globals", "locals", "vars", "setattr", "delattr"})
 """Reflective as names. As attributes they are other things (`re.compile`); `builtins` counts."""
 _AS_ATTRIBUTE = REFLECTIVE - _BUILT_IN
-_ONLY_CALLED_OR_IMPORTED = frozenset({"code", "inspect", "imp", "gc"})
-"""Words that are too common as names of other things; a call or an import of them counts."""
+_IMPORTED = frozenset({"code", "imp", "timeit", "cprofile", "profile", "pdb", "bdb", "doctest", "mock", "environ"})
+"""Words that are too common as names of other things; an import of them counts."""
+_HOOKS = frozenset(
+    {"__getattr__", "__getattribute__", "__setattr__", "__delattr__", "__get__", "__set__", "__prepare__"}
+)
+"""Methods by which an object answers for names that it does not have."""
+_READ_ONLY = frozenset({"__class__", "__qualname__", "__module__"})
 _PLAIN_DUNDERS = frozenset(
     f"__{name}__"
     for name in (
@@ -88,7 +99,9 @@ class Statement:
             take = _TAKE.get(type(part))
             if take:
                 take(self, part)
-        self.words: Names = frozenset().union(*map(words_of, self.texts)) if self.texts else frozenset()
+        # Prose names nothing, unless something runs it.
+        naming = [text for text in self.texts if self.reflective or not any(map(str.isspace, text))]
+        self.words: Names = frozenset().union(*map(words_of, naming)) if naming else frozenset()
         self.imported = tuple(_imports(node))
         self.parameters = _parameters(node)
         self.defines = folded(getattr(node, "name", "") or "")
@@ -97,11 +110,13 @@ class Statement:
     def _take_head(self) -> None:
         node = self.node
         for module, name, local in self.imported:
-            self.reflective |= {*module.split("."), name} & (REFLECTIVE | {"modules", "*"})
+            parts = {*module.split("."), name}
+            self.reflective |= parts & (REFLECTIVE | {"modules", "*"}) - {"environ"}
             self.reads.update((name or module).split("."))
             self.binds.add(local)
         if self.defines:
             self.binds.add(self.defines)
+            self.reflective |= {self.defines} & _HOOKS
         if isinstance(node, ast.Global | ast.Nonlocal):
             self.binds.update(map(folded, node.names))
         if isinstance(node, ast.AugAssign):
@@ -126,15 +141,7 @@ class Statement:
         node = self.node
         if not isinstance(node, ast.If):
             return isinstance(node, ast.Assert)
-        return any(
-            isinstance(inner, ast.Raise)
-            or (
-                isinstance(inner, ast.Expr)
-                and isinstance(inner.value, ast.Call)
-                and last_name(inner.value.func) in _ENDS
-            )
-            for inner in (*node.body, *node.orelse)
-        )
+        return any(isinstance(inner, ast.Raise) or _ends(inner) for inner in (*node.body, *node.orelse))
 
     @cached_property
     def value_reads(self) -> Names:
@@ -174,7 +181,7 @@ class Statement:
         if not isinstance(target, ast.Name):
             return None
         constant = value.value if isinstance(value, ast.Constant) else None
-        if isinstance(constant, bool) or not isinstance(constant, int | float) or not 0 <= constant < float("inf"):
+        if isinstance(constant, bool) or not isinstance(constant, int | float) or not 0 <= constant <= _NUMBER_MAX:
             return None
         return folded(target.id), float(constant)
 
@@ -189,14 +196,18 @@ def _take_attribute(found: Statement, node: ast.Attribute) -> None:
     if bound:
         found.fields.add(folded(node.attr))
         found.mutates.add(root_of(node))
-    if node.attr.startswith("__") and node.attr not in _PLAIN_DUNDERS:
+    if _is_inner(node.attr) and (bound or node.attr not in _READ_ONLY):
         found.reflective.add(folded(node.attr))
+    if root_of(node) == "sys" and (node.attr == "path" or (node.attr == "argv" and bound)):
+        found.reflective.add(f"sys.{node.attr}")
     if node.attr == "modules" and id(node) not in found.called:  # `sys.modules`; a network's is called
         found.reflective.add("modules")
 
 
 def _take_subscript(found: Statement, node: ast.Subscript) -> None:
     if not isinstance(node.ctx, ast.Load):
+        if last_name(node.value) in _OUTSIDE and not constant_text(node.slice):
+            found.reflective.add(last_name(node.value))
         found.binds |= names_in(node.value)
         found.mutates.add(root_of(node))
 
@@ -226,10 +237,16 @@ def _take_call(found: Statement, node: ast.Call) -> None:
     found.calls.append(node)
     found.called.add(id(node.func))
     function = last_name(node.func)
-    if function in REFLECTIVE and not (isinstance(node.func, ast.Attribute) and function in _BUILT_IN):
+    if function in REFLECTIVE - _IMPORTED and not (isinstance(node.func, ast.Attribute) and function in _BUILT_IN):
         found.reflective.add(function)
-    if function == "getattr" and not (len(node.args) > 1 and constant_text(node.args[1])):
-        found.reflective.add("getattr")
+    if isinstance(node.func, ast.Attribute) and last_name(node.func.value) in _OUTSIDE and function in _CHANGES:
+        found.reflective.add(last_name(node.func.value))
+    if any(word.arg in _UNSAFE and getattr(word.value, "value", None) is _UNSAFE[word.arg] for word in node.keywords):
+        found.reflective.add("pickle")
+    if function == "getattr":
+        name = folded(constant_text(node.args[1])) if len(node.args) > 1 else ""
+        if not name or _is_inner(name) or name in REFLECTIVE | {"modules"}:
+            found.reflective.add("getattr")
 
 
 def _take_compare(found: Statement, node: ast.Compare) -> None:
@@ -239,8 +256,13 @@ def _take_compare(found: Statement, node: ast.Compare) -> None:
 def _take_word(found: Statement, name: str, *, bound: bool, reflective: Names = REFLECTIVE) -> None:
     word = folded(name)
     (found.binds if bound else found.reads).add(word)
-    if word in reflective and word not in _ONLY_CALLED_OR_IMPORTED:
+    if (word in reflective and word not in _IMPORTED) or (_is_inner(word) and not bound and word not in _READ_ONLY):
         found.reflective.add(word)
+
+
+def _is_inner(name: str) -> bool:
+    """Whether it is a name of Python's own workings, not of a usual method."""
+    return name.startswith("__") and name.endswith("__") and name not in _PLAIN_DUNDERS
 
 
 _TAKE: dict[type[ast.AST], Callable[[Statement, Any], None]] = {
@@ -337,21 +359,37 @@ def _blocks(node: ast.AST) -> Iterator[tuple[str, Sequence[ast.AST]]]:
             yield name, block
 
 
+@lru_cache(maxsize=1024)
 def _around(node: ast.AST | str) -> str:
     """What a head says about the statements below it. The name of a function or class is in their scope already."""
     if isinstance(node, str):
         return node
+    if isinstance(node, ast.Try):
+        caught = (ast.dump(handler.type) if handler.type else "all" for handler in node.handlers)
+        left = (ast.dump(inner) for handler in node.handlers for inner in handler.body if isinstance(inner, _LEAVES))
+        return " ".join(["Try", *caught, *left])
     if isinstance(node, (*_FUNCTION, ast.ClassDef)):
         return " ".join(ast.dump(decorator) for decorator in node.decorator_list)
     return _head(node)
 
 
+def _ends(node: ast.AST) -> bool:
+    """Whether it is a call that ends the program."""
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and last_name(node.value.func) in _ENDS
+
+
 def _consequences(node: ast.AST) -> Iterator[str]:
     """What a decision leads to: short blocks whole, of longer ones what leaves them."""
+    if isinstance(node, _FUNCTION) and any(
+        isinstance(inner, ast.Yield | ast.YieldFrom) for inner in walk([*node.body])
+    ):
+        yield "generator"
     for name in ("body", "orelse") if isinstance(node, ast.If) else ():
         block = getattr(node, name)
         short = len(block) <= _SHORT and not any(True for inner in block for _ in _blocks(inner))
-        yield " ".join([name, *(ast.dump(inner) for inner in block if short or isinstance(inner, _LEAVES))])
+        yield " ".join(
+            [name, *(ast.dump(inner) for inner in block if short or isinstance(inner, _LEAVES) or _ends(inner))]
+        )
 
 
 def _head(node: ast.AST) -> str:

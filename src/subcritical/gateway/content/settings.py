@@ -16,7 +16,10 @@ import yaml
 from subcritical.gateway.content.names import Names, folded, words_of
 
 CHARS_MAX = 200_000
-_ITEMS_MAX = 20_000
+_ITEMS_MAX = 4000
+_CHARS_IN_ALL = 400_000
+_LINE_MAX = 5000
+_NUMBER_CHARS = 200
 _DEPTH_MAX = 50
 _PLAIN_NUMBER = re.compile(r"\W*(?:export\s+|const\s+|let\s+|var\s+)?(\w+)\W*[:=]\s*(\d+(?:\.\d+)?)\s*[;,]?\s*")
 _REFERENCE = re.compile(r"(?:[$%][{(]*|\{\{ *)(?:\w+[.:/])*(\w+)")
@@ -43,9 +46,13 @@ def _items(data: bytes, ending: str) -> tuple[Item, ...] | None:
     try:
         text = data.decode("utf-8")
         parse = _PARSERS.get(ending)
-        return tuple(_flat(parse(text), "", 0)) if parse else tuple(("", line.strip()) for line in text.splitlines())
-    except (ValueError, RecursionError, yaml.YAMLError, configparser.Error, KeyError, TypeError):
+        lines = text.splitlines()
+        if ending == "toml" and max(map(len, lines), default=0) > _LINE_MAX:
+            return None  # a key of many parts takes its reader time that grows with their square
+        items = tuple(_flat(parse(text), "", 0)) if parse else tuple(("", line.strip()) for line in lines)
+    except Exception:  # noqa: BLE001 - hostile text finds ways to break readers; unread is the strictest class
         return None
+    return items if len(items) <= _ITEMS_MAX and sum(len(p) + len(v) for p, v in items) <= _CHARS_IN_ALL else None
 
 
 def _flat(value: Any, place: str, depth: int) -> Iterator[Item]:
@@ -109,9 +116,9 @@ def _scalar(node: yaml.Node) -> str:
 
 
 def _ini(text: str) -> Any:
-    parser = configparser.RawConfigParser(strict=False, interpolation=None, allow_no_value=True)
+    parser = configparser.RawConfigParser(strict=False, interpolation=None, allow_no_value=True, default_section="")
     parser.read_string(text)
-    return _pairs({name: dict(parser.items(name)) for name in (*parser.sections(), "DEFAULT")})
+    return _pairs({name: dict(parser.items(name)) for name in parser.sections()})
 
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
@@ -126,20 +133,36 @@ _PARSERS: dict[str, Callable[[str], Any]] = {
 }
 
 
+def is_settings(path: str) -> bool:
+    """Whether a file is parsed into keys and values."""
+    return path.rsplit(".", 1)[-1].casefold() in _PARSERS
+
+
 def deciding(items: tuple[Item, ...], names: Names) -> Counter[Item]:
-    """The items that name a limit, in the keys that lead to them or in their text, and those that these refer to."""
+    """The items that name a limit, in the keys that lead to them or in their text, and those that these refer to.
+
+    Where a value is the name of a limit, what lies beside it counts, too (`name: TIMEOUT, value: 60`).
+    """
+    by_word: dict[str, list[Item]] = {}
+    beside: dict[str, list[Item]] = {}
+    for item in items:
+        place, value = item
+        for word in words_of(place) | words_of(value.translate(_QUOTING)):
+            by_word.setdefault(word, []).append(item)
+        beside.setdefault(place.rpartition("/")[0] or place, []).append(item)
     found: set[Item] = set()
-    while True:
-        new = {item for item in items if item not in found and names & _words(item)}
-        if not new:
-            return Counter(item for item in items if item in found)
-        found |= new
-        names |= {folded(word) for _, value in new for word in _REFERENCE.findall(value)}
-
-
-def _words(item: Item) -> Names:
-    place, value = item
-    return words_of(place) | words_of(value.translate(_QUOTING))
+    new, seen = set(names), set()
+    while new:
+        word = new.pop()
+        seen.add(word)
+        for item in by_word.get(word, ()):
+            if item in found:
+                continue
+            place, value = item
+            siblings = beside[place.rpartition("/")[0] or place] if place and folded(value) == word else ()
+            found |= {item, *siblings}
+            new |= {folded(reference) for reference in _REFERENCE.findall(value)} - seen
+    return Counter(item for item in items if item in found)
 
 
 def only_lowers(before: Counter[Item], after: Counter[Item]) -> bool:
@@ -157,6 +180,8 @@ def only_lowers(before: Counter[Item], after: Counter[Item]) -> bool:
 
 def _number(item: Item) -> tuple[str, float | None]:
     place, value = item
+    if len(value) > _NUMBER_CHARS:
+        return "", None
     if place:
         text = value if re.fullmatch(r"\d+(?:\.\d+)?", value) else None
         return place, float(text) if text else None

@@ -60,7 +60,11 @@ class ContentClasses:
         old, new = Side(before, get, open_to_guest), Side(after, get, open_to_guest)
         limits = self._limits_of(old, open_to_guest)
         if limits:
-            by_content = Comparison(old, new, open_to_guest, limits, self._names)
+            try:
+                by_content = Comparison(old, new, open_to_guest, limits, self._names)
+            except Exception:  # noqa: BLE001 - unknown is unsafe: a reader that fails classes all of it
+                why = "what decides about limits could not be followed through the files, or not in time"
+                return found | {path: (Artifact.LIMIT, why) for path in changed if path not in found}
             found |= {p: (Artifact.LIMIT, why) for p in changed if p not in found and (why := by_content.why(p))}
         return found
 
