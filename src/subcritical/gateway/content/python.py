@@ -14,7 +14,6 @@ from functools import cached_property, lru_cache
 from typing import Any
 
 from subcritical.gateway.content.expressions import (
-    BLOCKS,
     Made,
     constant_text,
     last_name,
@@ -23,6 +22,7 @@ from subcritical.gateway.content.expressions import (
     root_of,
     walk,
 )
+from subcritical.gateway.content.heads import FUNCTION, LEAVES, around, blocks, consequences, ends, head
 from subcritical.gateway.content.names import REFLECTIVE, Names, folded, words_of
 
 BYTES_MAX = 160 << 10
@@ -32,16 +32,12 @@ DEPTH_MAX = 160
 """A text of more, or one that is nested deeper, is not read: it would take too long (perf/README.md)."""
 
 _TOKEN = re.compile(rb"\w+|[^\w\s]")
-_LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue)
-_ENDS = frozenset({"exit", "_exit", "abort", "kill", "terminate", "stop", "quit"})
-_SHORT = 3
 _NUMBER_MAX = 10**300
 _CHANGES = frozenset({"update", "setdefault", "pop", "popitem", "clear", "append", "extend", "insert"})
 _OUTSIDE = frozenset({"environ", "argv"})
 """What a program is told from outside, limits among it."""
 _UNSAFE = {"allow_pickle": True, "weights_only": False}
 """Arguments by which a file of numbers may hold code."""
-_FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
 _BUILT_IN = frozenset({"exec", "eval", "compile", "globals", "locals", "vars", "setattr", "delattr"})
 """Reflective as names. As attributes they are other things (`re.compile`); `builtins` counts."""
 _AS_ATTRIBUTE = REFLECTIVE - _BUILT_IN
@@ -133,7 +129,7 @@ class Statement:
     @cached_property
     def key(self) -> tuple[str, ...]:
         """What two statements that do the same at the same place have in common."""
-        return (*map(_around, self.context), self.scope, *_consequences(self.node), _head(self.node))
+        return (*map(around, self.context), self.scope, *consequences(self.node), head(self.node))
 
     @property
     def raises(self) -> bool:
@@ -141,7 +137,7 @@ class Statement:
         node = self.node
         if not isinstance(node, ast.If):
             return isinstance(node, ast.Assert)
-        return any(isinstance(inner, ast.Raise) or _ends(inner) for inner in (*node.body, *node.orelse))
+        return any(isinstance(inner, ast.Raise) or ends(inner) for inner in (*node.body, *node.orelse))
 
     @cached_property
     def value_reads(self) -> Names:
@@ -344,65 +340,15 @@ def _block(body: Sequence[ast.AST], scope: str, context: tuple[ast.AST | str, ..
         here = (*context, f"after {leaves}") if leaves else context
         if not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)):  # a docstring does nothing
             found.append(Statement(node, scope, here))
-        named = isinstance(node, (*_FUNCTION, ast.ClassDef))
+        named = isinstance(node, (*FUNCTION, ast.ClassDef))
         inside = ".".join(filter(None, (scope, folded(getattr(node, "name", ""))))) if named else scope
-        inner = sum(_block(block, inside, (*here, node, name), found) for name, block in _blocks(node))
-        leaves += 0 if isinstance(node, _FUNCTION) else inner + isinstance(node, _LEAVES)
+        inner = sum(_block(block, inside, (*here, node, name), found) for name, block in blocks(node))
+        leaves += 0 if isinstance(node, FUNCTION) else inner + isinstance(node, LEAVES)
     return leaves
 
 
-def _blocks(node: ast.AST) -> Iterator[tuple[str, Sequence[ast.AST]]]:
-    """The blocks below a head, by name. Handlers and cases are heads of their own."""
-    for name in BLOCKS:
-        block = getattr(node, name, None)
-        if isinstance(block, list) and block:
-            yield name, block
-
-
-@lru_cache(maxsize=1024)
-def _around(node: ast.AST | str) -> str:
-    """What a head says about the statements below it. The name of a function or class is in their scope already."""
-    if isinstance(node, str):
-        return node
-    if isinstance(node, ast.Try):
-        caught = (ast.dump(handler.type) if handler.type else "all" for handler in node.handlers)
-        left = (ast.dump(inner) for handler in node.handlers for inner in handler.body if isinstance(inner, _LEAVES))
-        return " ".join(["Try", *caught, *left])
-    if isinstance(node, (*_FUNCTION, ast.ClassDef)):
-        return " ".join(ast.dump(decorator) for decorator in node.decorator_list)
-    return _head(node)
-
-
-def _ends(node: ast.AST) -> bool:
-    """Whether it is a call that ends the program."""
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and last_name(node.value.func) in _ENDS
-
-
-def _consequences(node: ast.AST) -> Iterator[str]:
-    """What a decision leads to: short blocks whole, of longer ones what leaves them."""
-    if isinstance(node, _FUNCTION) and any(
-        isinstance(inner, ast.Yield | ast.YieldFrom) for inner in walk([*node.body])
-    ):
-        yield "generator"
-    for name in ("body", "orelse") if isinstance(node, ast.If) else ():
-        block = getattr(node, name)
-        short = len(block) <= _SHORT and not any(True for inner in block for _ in _blocks(inner))
-        yield " ".join(
-            [name, *(ast.dump(inner) for inner in block if short or isinstance(inner, _LEAVES) or _ends(inner))]
-        )
-
-
-def _head(node: ast.AST) -> str:
-    """A head as text: its kind, the words in it, its parts."""
-    words: list[str] = [type(node).__name__]
-    for name, value in ast.iter_fields(node):
-        said = [value] if isinstance(value, str) else value if isinstance(value, list) else []
-        words += [f"{name}={word}" for word in said if isinstance(word, str)]
-    return " ".join([*words, *map(ast.dump, parts(node))])
-
-
 def _parameters(node: ast.AST) -> tuple[str, ...]:
-    if not isinstance(node, _FUNCTION):
+    if not isinstance(node, FUNCTION):
         return ()
     arguments = node.args
     return tuple(folded(a.arg) for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs))
