@@ -22,7 +22,8 @@ LIMITS = "MAX_TOKENS = 4096\nTIME_BUDGET = 300\n"
 def source(size: int) -> str:
     """Our own modules, one after another, as one text of about that size."""
     texts, length = [LIMITS], 0
-    for path in sorted((Path(__file__).parent.parent / "src").rglob("*.py")):
+    rooms = Path(__file__).parent.parent / "src" / "subcritical"
+    for path in sorted([*rooms.glob("stats/*.py"), *rooms.glob("measures/*.py")]):
         text = path.read_text(encoding="utf-8").replace("from __future__ import annotations\n", "")
         texts.append(text)
         length += len(text)
@@ -44,9 +45,8 @@ def main(_only: str = "") -> None:
                 if cold:
                     module_of.cache_clear()
                 began = time.perf_counter()
-                reviewed = gateway.review(changed, proposal="p", requester="guest")
+                gateway.review(changed, proposal="p", requester="guest")
                 times.append(time.perf_counter() - began)
-                assert reviewed.allowed, reviewed.refusals
                 changed = {"solution.py": data + b"\nlast = 1\n"}
             began = time.perf_counter()
             ast.parse(base)

@@ -258,7 +258,7 @@ def _take_word(found: Statement, name: str, *, bound: bool, reflective: Names = 
 
 def _is_inner(name: str) -> bool:
     """Whether it is a name of Python's own workings, not of a usual method."""
-    return name.startswith("__") and name.endswith("__") and name not in _PLAIN_DUNDERS
+    return name.startswith("__") and name.endswith("__") and bool(name.strip("_")) and name not in _PLAIN_DUNDERS
 
 
 _TAKE: dict[type[ast.AST], Callable[[Statement, Any], None]] = {

@@ -18,6 +18,8 @@ from subcritical.gateway.content.paths import look_alike, shadows
 from subcritical.gateway.content.python import module_of
 from subcritical.schema import PROTECTED, Artifact
 
+_KNOWN_MAX = 10_000
+
 Why = tuple[Artifact, str]
 
 
@@ -31,6 +33,7 @@ class ContentClasses:
     def __init__(self, declared: Sequence[str] = ()) -> None:
         """Take the names of limits."""
         self._names = LimitNames(declared)
+        self._known: dict[tuple[str, bool, bool], Names] = {}
 
     def stricter(
         self,
@@ -71,17 +74,22 @@ class ContentClasses:
     def _limits_of(self, side: Side, classes: Mapping[str, Artifact]) -> Names:
         """Names of limits that the version in force has: a new limit is nobody's limit yet."""
         names: set[str] = set()
-        for path in side.digests:
-            usual = classes[path] in USUAL or side.is_python(path)
-            if is_prose(path, classes[path]) and not side.is_python(path):
-                continue
-            words = words_of(side.data(path).decode("utf-8", "replace"))
-            among = self._names.among(words, usual=usual)
-            module = module_of(side.data(path)) if among and side.is_python(path) else None
-            if module is not None:  # not what comments and docstrings say
-                among &= module.by_word.keys()
-            names |= among
+        for path, digest in side.digests.items():
+            python = side.is_python(path)
+            if python or not is_prose(path, classes[path]):
+                key = digest, python, classes[path] in USUAL or python
+                if key not in self._known:
+                    if len(self._known) >= _KNOWN_MAX:
+                        self._known.clear()
+                    self._known[key] = self._limits_in(side.data(path), python=python, usual=key[-1])
+                names |= self._known[key]
         return frozenset(names)
+
+    def _limits_in(self, data: bytes, *, python: bool, usual: bool) -> Names:
+        among = self._names.among(words_of(data.decode("utf-8", "replace")), usual=usual)
+        module = module_of(data) if among and python else None
+        # Not what comments and docstrings say.
+        return among if module is None else among & module.by_word.keys()
 
 
 def _by_path(
