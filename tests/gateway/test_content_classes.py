@@ -136,6 +136,9 @@ RAISED = {
     "a whole environment": add("train.py", "\nimport os\nfor k in list(os.environ):\n    os.environ[k] = '9'\n"),
     "a package that answers for all": {"limits/__init__.py": b"def __getattr__(name):\n    return 10**9\n"},
     "another path for modules": add("train.py", "\nimport sys\nsys.path.insert(0, 'lib')\n"),
+    "a number of 400 digits": swap("limits.py", "4096", "9" * 400),
+    "a number of 5000 digits": swap("limits.py", "4096", "0x" + "f" * 5000),
+    "an INI file that breaks its reader": {"config.ini": b"[run]\ntimeout\n  x\n"},
     "a plain number": swap("limits.py", "4096", "9999"),
     "another base": swap("limits.py", "4096", "0xFFFF"),
     "a computed constant": swap("limits.py", "4096", "4096 * 2"),
@@ -377,6 +380,16 @@ def test_without_the_reading_of_content_every_raised_limit_would_pass(tmp_path, 
     shadowed = [name for n, name in enumerate(SHADOWED) if reviewed(tmp_path / f"s{n}", SHADOWED[name])[1].allowed]
     assert len(passed) == len(RAISED)
     assert len(shadowed) >= len(SHADOWED) - 2
+
+
+@pytest.mark.parametrize("where", ["reach.Reach.__init__", "comparison.Comparison._python"])
+def test_a_reading_that_crashes_gives_the_strictest_class(tmp_path, monkeypatch, where):
+    def crash(*_, **__):
+        raise KeyError("a hole")
+
+    monkeypatch.setattr(f"subcritical.gateway.content.{where}", crash)
+    _, asked = reviewed(tmp_path, FREE["an algorithm"])
+    assert classes(asked) == {"train.py": Artifact.LIMIT}
 
 
 def test_declared_names_are_limits_in_every_class(tmp_path):

@@ -43,6 +43,24 @@ def threshold(number):
 """
 
 
+def walker(*, dice: str, tries: int, most: int) -> str:
+    """A guest that walks by throws of `dice`, and stays where it was accepted."""
+    return f"""\
+import random
+dice = {dice}
+place = 0
+for number in range({tries}):
+    step = dice.randint(-5, {most})
+    threshold(place + step)
+    answer = ask(op="propose", claim=str(step))
+    if answer is None:
+        break
+    if answer["verdict"] == "accepted":
+        place += step
+ask(op="done")
+"""
+
+
 def make_loop(directory: Path, guest: str, *, mode="session", run=None, **changes) -> Path:
     """A loop whose guest is a Python program given as text; `changes` replace sections of the loop file."""
     (directory / "seed").mkdir(parents=True)

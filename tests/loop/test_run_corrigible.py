@@ -6,7 +6,7 @@ import time
 
 import pytest
 from gateway_people import RULES as PEOPLE_RULES
-from loop_cases import make_loop, run_case
+from loop_cases import make_loop, run_case, walker
 
 from subcritical.errors import SubcriticalError
 from subcritical.gateway import Gateway, PathRule, Store, roll_back
@@ -17,21 +17,7 @@ from subcritical.schema import Approval, Artifact, Order, Receipt
 
 MOST_TRIES = 25
 """Orders to pause that are tried, some of them before the run is there; then it goes on undisturbed."""
-WALK = """\
-import random
-dice = random.Random(ask(op="hello")["seed"])
-best = 0.0
-place = 0
-for number in range(14):
-    step = dice.randint(-5, 12)
-    threshold(place + step)
-    answer = ask(op="propose", claim=str(step))
-    if answer is None:
-        break
-    if answer["verdict"] == "accepted":
-        place += step
-ask(op="done")
-"""
+WALK = walker(dice='random.Random(ask(op="hello")["seed"])', tries=14, most=12)
 
 
 def lineage(ran):

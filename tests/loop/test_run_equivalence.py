@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import pytest
-from loop_cases import make_loop, run_case
+from loop_cases import make_loop, run_case, walker
 from scipy import stats
 
 from subcritical.errors import SubcriticalError
@@ -22,20 +22,7 @@ from subcritical.schema import Order, Receipt
 RUNS = int(os.environ.get("SUBCRITICAL_EQUIVALENCE_RUNS", "40"))
 ENOUGH = 430
 MARGIN_SD = 0.2
-WALK = """\
-import random
-dice = random.SystemRandom()
-place = 0
-for number in range(5):
-    step = dice.randint(-5, 25)
-    threshold(place + step)
-    answer = ask(op="propose", claim=str(step))
-    if answer is None:
-        break
-    if answer["verdict"] == "accepted":
-        place += step
-ask(op="done")
-"""
+WALK = walker(dice="random.SystemRandom()", tries=5, most=25)
 
 
 def final_score(ran):

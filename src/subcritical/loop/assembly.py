@@ -264,8 +264,7 @@ def fitness_of(utility: Utility | None) -> Fitness | None:
     """
     if utility is None:
         return None
-    for name in utility.detectors:
-        settings_type(name)  # a name that no detector has would be a price on nothing
+    detectors = _known(utility.detectors)
     price = Multiplier(
         budget=utility.budget,
         start=utility.start,
@@ -273,7 +272,7 @@ def fitness_of(utility: Utility | None) -> Fitness | None:
         false_alarm_rate=utility.false_alarm_rate,
         batch=utility.batch,
     )
-    return Fitness(price, frozenset(utility.detectors))
+    return Fitness(price, detectors)
 
 
 def keeping_of(keep: Keep | None) -> Keeping | None:
@@ -284,9 +283,14 @@ def keeping_of(keep: Keep | None) -> Keeping | None:
     """
     if keep is None:
         return None
-    for name in keep.unless:
+    return Keeping(again=keep.again, detectors=_known(keep.unless))
+
+
+def _known(detectors: Sequence[str]) -> frozenset[str]:
+    """Names of detectors that there are: any other would be a price on nothing, or a guard that never acts."""
+    for name in detectors:
         settings_type(name)
-    return Keeping(again=keep.again, detectors=frozenset(keep.unless))
+    return frozenset(detectors)
 
 
 def _measure_k(loop: Loop, store: Store) -> Callable[[Sequence[str]], Measurement] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from subcritical.loop.evaluation import Scored
+from subcritical.loop.keeping import counts
 from subcritical.schema import Event, Finding, Measurement, Record, Severity
 from subcritical.utility import Price
 
@@ -39,9 +40,7 @@ class Fitness:
     def charge(self, findings: Sequence[Finding]) -> None:
         """Take in findings."""
         for finding in findings:
-            last = max((evidence.last_seq for evidence in finding.evidence), default=-1)
-            counts = finding.detector in self._detectors and finding.severity.rank >= Severity.MEDIUM.rank
-            self._count += counts and last >= self._since
+            self._count += finding.detector in self._detectors and counts(finding, Severity.MEDIUM, self._since)
 
     def of(self, scored: Scored) -> float:
         """The fitness of the version that is being judged."""

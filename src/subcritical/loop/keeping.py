@@ -9,6 +9,12 @@ from subcritical.loop.selection import better
 from subcritical.schema import Finding, Severity
 
 
+def counts(finding: Finding, least: Severity, since: int) -> bool:
+    """Whether a finding is at least that severe and points at the record of a proposal, or at a later one."""
+    last = max((evidence.last_seq for evidence in finding.evidence), default=-1)
+    return finding.severity.rank >= least.rank and last >= since
+
+
 class Keeping:
     """Decides about one change after another. Public data alone: an answer of held-out data would be a channel.
 
@@ -30,14 +36,7 @@ class Keeping:
 
     def see(self, findings: Sequence[Finding]) -> None:
         """Take in findings."""
-        for finding in findings:
-            last = max((evidence.last_seq for evidence in finding.evidence), default=-1)
-            if (
-                finding.detector in self._detectors
-                and finding.severity.rank >= Severity.HIGH.rank
-                and last >= self._since
-            ):
-                self._found.append(finding)
+        self._found += [f for f in findings if f.detector in self._detectors and counts(f, Severity.HIGH, self._since)]
 
     def against(self, before: float | None, again: Outcome | None) -> str:
         """Why the change in force does not stay, or nothing.

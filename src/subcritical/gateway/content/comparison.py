@@ -90,7 +90,11 @@ class Comparison:
         self._reach = Reach(limits, (self._before, self._after))
         files = [*self._before.items(), *self._after.items()]
         self._sources = [(path, _texts(self._reach.deciding(path, module))) for path, module in files]
-        self._runners = [(path, m) for path, m in files if (RUNS_DATA | STARTS) & m.by_word.keys()]
+        self._runners = [
+            (path, _texts(module.statements), any(s.reflective & RUNS_DATA for s in module.statements))
+            for path, module in files
+            if (RUNS_DATA | STARTS) & module.by_word.keys()
+        ]
         self._scripts = [(path, side.data(path)) for side in (old, new) for path in side.digests if _is_shell(path)]
 
     def why(self, path: str) -> str:
@@ -181,12 +185,9 @@ class Comparison:
         """Whether code may run what is in this file: it names it, or none that it could mean."""
         name = folded(path.rsplit("/", 1)[-1])
         others = {folded(p.rsplit("/", 1)[-1]) for side in (self._old, self._new) for p in side.digests}
-        for file, module in self._runners:
-            texts = _texts(module.statements)
-            unnamed = not any(_names(text, other) for other in others for text in texts)
-            if any(_names(text, name) for text in texts) or (
-                unnamed and any(s.reflective & RUNS_DATA for s in module.statements)
-            ):
+        for file, texts, runs in self._runners:
+            unnamed = runs and not any(_names(text, other) for other in others for text in texts)
+            if unnamed or any(_names(text, name) for text in texts):
                 return f"{file} may run what is in it, and the files in force hold limits"
         for file, data in self._scripts:
             if max(map(len, data.splitlines()), default=0) > _LINE_MAX:

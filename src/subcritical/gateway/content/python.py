@@ -29,7 +29,7 @@ BYTES_MAX = 160 << 10
 TOKENS_MAX = 40_000
 STATEMENTS_MAX = 4000
 DEPTH_MAX = 160
-"""A text of more, or one that is nested deeper, is not read: it would take too long (perf/README.md)."""
+"""A text of more, or one that is nested deeper, is not read: it would take too long (`python -m perf content`)."""
 
 _TOKEN = re.compile(rb"\w+|[^\w\s]")
 _NUMBER_MAX = 10**300
@@ -106,8 +106,8 @@ class Statement:
     def _take_head(self) -> None:
         node = self.node
         for module, name, local in self.imported:
-            parts = {*module.split("."), name}
-            self.reflective |= parts & (REFLECTIVE | {"modules", "*"}) - {"environ"}
+            words = {*module.split("."), name}
+            self.reflective |= words & (REFLECTIVE | {"modules", "*"}) - {"environ"}
             self.reads.update((name or module).split("."))
             self.binds.add(local)
         if self.defines:
@@ -117,8 +117,8 @@ class Statement:
             self.binds.update(map(folded, node.names))
         if isinstance(node, ast.AugAssign):
             self.reads |= self.binds
-        around = next((head for head in reversed(self.context) if isinstance(head, ast.AST)), None)
-        if isinstance(around, ast.ClassDef):
+        nearest = next((one for one in reversed(self.context) if isinstance(one, ast.AST)), None)
+        if isinstance(nearest, ast.ClassDef):
             self.fields |= self.binds
 
     @property
