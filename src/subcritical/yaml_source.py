@@ -181,7 +181,7 @@ def read(path: Path) -> Source:
         with path.open("rb") as file:
             data = file.read(_MAX_BYTES + 1)
     except FileNotFoundError as error:
-        raise ConfigError("no such file", path=str(path)) from error
+        raise ConfigError("no such file; check the path", path=str(path)) from error
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", path=str(path)) from error
     if len(data) > _MAX_BYTES:

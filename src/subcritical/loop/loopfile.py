@@ -271,7 +271,10 @@ def _check_paths(source: Source, loop: Loop) -> None:
             raise source.error("the held-out split is the public split", ("evaluate", "held_out"))
     weights = settings.weights
     if weights and not loop.resolve(weights.store).is_dir():
-        raise source.error(f"weights.store: no directory `{weights.store}` beside the loop file", ("weights", "store"))
+        raise source.error(
+            f"weights.store: no directory `{weights.store}` beside the loop file; make it, or correct the name",
+            ("weights", "store"),
+        )
     _check_reach(source, loop)
 
 

@@ -68,7 +68,7 @@ class RunDirectory:
         if len(fitting) == 1:
             return cls(fitting[0])
         known = ", ".join(sorted(path.name for path in parent.glob("*"))[-5:]) or "none"
-        raise InputError(f"no run `{name}` in {parent}/ (latest runs: {known})")
+        raise InputError(f"no run `{name}` in {parent}/ (latest runs: {known}); name one, or its folder with --runs")
 
     def remember(self, loop_file: Path) -> None:
         """Keep the loop file as it was when the run started, and where it lay."""
