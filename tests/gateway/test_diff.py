@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from subcritical.gateway._diff import diff_of
+from subcritical.gateway import diff_of, is_cut
 
 LINES = st.lists(st.sampled_from(["a", "b", "c", "", "@@ -1 +1 @@", "-x", "+y"]), max_size=40)
 
@@ -61,3 +61,32 @@ def test_of_a_large_change_the_beginning_is_shown_and_said_to_be_cut(after):
     assert shown.endswith("… diff cut here")
     assert "-x" in shown
     assert len(shown) < 21_000
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.integers(0, 30), max_size=60), st.lists(st.integers(0, 30), max_size=60))
+def test_a_diff_turns_the_old_text_into_the_new_one(old, new):
+    before, after = (list(map(str, lines)) for lines in (old, new))
+    assert patched(before, diff_of("f", "\n".join(before).encode(), "\n".join(after).encode())) == after
+
+
+def test_lines_that_moved_or_stayed_are_no_changes():
+    before = [f"line {number}" for number in range(200)]
+    after = [line for line in before if line != "line 50"] + ["new"]
+    shown = diff_of("f", "\n".join(before).encode(), "\n".join(after).encode()).split("\n")[2:]
+    assert [line for line in shown if line[0] in "+-"] == ["-line 50", "+new"]
+
+
+def test_of_a_text_that_is_written_anew_both_sides_are_shown():
+    before, after = ("".join(f"{word} {n}\n" for n in range(20_000)).encode() for word in ("old", "new"))
+    shown = diff_of("f", before, after)
+    assert shown.count("\n-old") > 500
+    assert shown.count("\n+new") > 500
+    assert "more removed lines" in shown
+    assert is_cut(shown)
+    assert not is_cut(diff_of("f", before, after, most=2_000_000))
+
+
+def test_a_text_cannot_say_that_its_diff_was_cut():
+    end = diff_of("f", b"x", ("y" * 30_000).encode()).rsplit("\n", 1)[1]
+    assert not is_cut(diff_of("f", b"x", f"y\n{end}".encode()))

@@ -121,6 +121,25 @@ def test_two_people_approve_a_new_objective_and_it_is_in_force(tmp_path, rung, k
     assert (late.exit_code, "does not wait" in late.output) == (2, True)
 
 
+PADS = ASKS.replace("'{", '"# as it was\\n" * 9000 + \'{')
+
+
+def test_a_person_is_shown_also_what_stands_behind_much_padding(tmp_path, rung, keys):
+    live = Live(tmp_path, rung, guest=PADS)
+    name = live.waiting()
+    shown = live.call("show", "run", name).output
+    assert "aim" in shown
+    assert not set(shown) & {"\x1b", "\u202e"}
+    change = proposal("run", name, runs=live.runs).proposal.changes[0]
+    assert "aim" not in change.diff, "planted: the record's own diff ends before it"
+    assert live.vote("reject", name, keys["bo"]).exit_code == 0
+    live.end()
+    store = Store(live.runs / "run" / "store")
+    (store.path(change.after)).write_bytes(b"{}")
+    other = live.call("show", "run", name)
+    assert (other.exit_code, "has been changed in the store" in other.output) == (7, True)
+
+
 def test_one_person_rejects_and_the_guest_goes_on(tmp_path, rung, keys):
     live = Live(tmp_path, rung)
     name = live.waiting()

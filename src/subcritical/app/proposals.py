@@ -10,15 +10,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from subcritical.clock import Clock, SystemClock
 from subcritical.errors import InputError
-from subcritical.gateway import Vote, sign
+from subcritical.gateway import Store, Vote, diff_of, is_cut, sign
 from subcritical.gateway.votes import LIFETIME_MAX_S, Verdict
 from subcritical.ledger import read_journal
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.pipeline.control import send_signed
-from subcritical.schema import Approval, Ballot, Control, Event, Finding, Proposal, Score, Split
+from subcritical.schema import Approval, Ballot, Control, Event, FileChange, Finding, Proposal, Score, Split
 from subcritical.tripwires import ROLLED_BACK, START
 
 _NANOSECONDS = 1_000_000_000
+SHOWN_MAX = 1_000_000
+"""Characters of a diff that are shown to a person; the record holds fewer."""
 
 
 class Asked(msgspec.Struct, kw_only=True):
@@ -97,6 +99,25 @@ def proposal(run: str, name: str, *, runs: Path) -> Asked:
             return asked
     last = ", ".join(asked.proposal.proposal for asked in every[-5:]) or "none"
     raise InputError(f"run {run} has no proposal {name!r} (latest: {last})")
+
+
+def whole_diff(run: str, change: FileChange, *, runs: Path) -> str:
+    """The diff of a change as a person must see it who approves it: what the record cut is made again, whole.
+
+    Raises:
+        InputError: No such run.
+        LedgerError: The bytes in its store are missing or others.
+    """
+    if not is_cut(change.diff):
+        return change.diff
+    directory = RunDirectory.find(run, runs)
+    store = Store(directory.store)
+    before, after = (store.get(name) if name else b"" for name in (change.before, change.after))
+    diff = diff_of(change.path, before, after, most=SHOWN_MAX)
+    if not is_cut(diff):
+        return diff
+    files = " and ".join(str(store.path(name)) for name in (change.before, change.after) if name)
+    return f"{diff}\nNOT ALL IS SHOWN: compare {files} before you vote"
 
 
 def vote(

@@ -64,10 +64,10 @@ def show_command(run: str, proposal: str, runs: Path, as_json: bool) -> None:
     if as_json:
         show_json(asked)
     else:
-        _describe(asked)
+        _describe(asked, {c.path: asking.whole_diff(run, c, runs=runs) for c in asked.proposal.changes})
 
 
-def _describe(asked: asking.Asked) -> None:
+def _describe(asked: asking.Asked, diffs: dict[str, str]) -> None:
     record = asked.proposal
     show(f"proposal {record.proposal}, generation {asked.generation}: {_WORDS.get(asked.became, asked.became)}")
     for reason in asked.reasons:
@@ -84,19 +84,19 @@ def _describe(asked: asking.Asked) -> None:
     for finding in asked.findings:
         show(f"  {finding.severity}: {visible(finding.title, 300)} ({finding.id})")
     for change in record.changes:
-        _describe_change(change)
+        _describe_change(change, diffs[change.path])
     for path, why in record.refused_paths:
         show(f"not read: {visible(path, 300)}: {visible(why, 300)}")
     _describe_ballots(asked)
 
 
-def _describe_change(change: FileChange) -> None:
+def _describe_change(change: FileChange, diff: str) -> None:
     what = "added" if change.before is None else "removed" if change.after is None else "changed"
     why = f"; {visible(change.note, 500)}" if change.note else ""
     show(f"{what} {change.artifact}: {visible(change.path, 300)} ({change.size} bytes){why}")
-    if change.diff:
-        for line in change.diff.split("\n"):
-            show(f"  {visible(line, 2000)}")
+    if diff:
+        for line in diff.split("\n"):
+            show(f"  {visible(line, 10 * asking.SHOWN_MAX)}")  # what is cut here is approved unseen
     else:
         show(f"  no text diff; {change.before} -> {change.after}")
 

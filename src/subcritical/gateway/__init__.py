@@ -6,6 +6,7 @@
 from subcritical.gateway.ballot_box import BallotBox, Tally
 from subcritical.gateway.classify import PathRule, classify, matches
 from subcritical.gateway.corrections import Correction, check_paths, open_correction
+from subcritical.gateway.diffs import diff_of, is_cut
 from subcritical.gateway.principals import Principal, Principals, parse_principals
 from subcritical.gateway.quorum import Quorum
 from subcritical.gateway.review import Gateway, Guard, Reviewed
@@ -32,6 +33,8 @@ __all__ = [
     "WeightsStore",
     "check_paths",
     "classify",
+    "diff_of",
+    "is_cut",
     "matches",
     "open_correction",
     "parse_principals",

@@ -8,10 +8,10 @@ import msgspec
 
 from subcritical.errors import GatewayError, InputError, QuarantineError
 from subcritical.gateway import _apply
-from subcritical.gateway._diff import diff_of
 from subcritical.gateway.ballot_box import Tally
 from subcritical.gateway.classify import PathRule, classify, matches, rule_of
 from subcritical.gateway.content import ContentClasses, only_tightens
+from subcritical.gateway.diffs import diff_of
 from subcritical.gateway.quorum import Quorum
 from subcritical.gateway.store import Head, Store
 from subcritical.gateway.weights import WeightsStore, read_weights, with_weights
@@ -91,7 +91,15 @@ class Gateway:
         """Apply the first version: the operator's own files, before any guest ran."""
         tree = self.store.put_tree(files)
         self.store.persist(tree)
-        return in_force(_apply.apply(self.store, base=None, tree=tree, proposal="seed"))
+        head = in_force(_apply.apply(self.store, base=None, tree=tree, proposal="seed"))
+        self.read_ahead()
+        return head
+
+    def read_ahead(self) -> None:
+        """Read the content of the version in force, so that the first review need not."""
+        head = self.store.head()
+        if head is not None:
+            self._content.read(self.store.entries(head.tree), get=self.store.get, class_of=self.classify)
 
     def review(
         self,

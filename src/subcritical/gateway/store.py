@@ -43,7 +43,7 @@ class Store:
     def put(self, data: bytes) -> str:
         """Store bytes and return their digest. Storing twice is free."""
         name = digest(data)
-        path = self._path(name)
+        path = self.path(name)
         if path.exists():
             return name
         path.parent.mkdir(mode=0o700, exist_ok=True)
@@ -59,7 +59,7 @@ class Store:
             LedgerError: Missing, or its content is not what the digest says.
         """
         try:
-            data = self._path(name).read_bytes()
+            data = self.path(name).read_bytes()
         except OSError as error:
             raise LedgerError(f"object {name} is missing from the store: {error.strerror}") from error
         if digest(data) != name:
@@ -91,7 +91,7 @@ class Store:
 
     def persist(self, tree: str) -> None:
         """Make a stored tree survive a power cut: every object of it, and the folders that name them."""
-        paths = [self._path(name) for name in (tree, *self.entries(tree).values())]
+        paths = [self.path(name) for name in (tree, *self.entries(tree).values())]
         for path in [*paths, *{path.parent for path in paths}, self._objects]:
             descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
             try:
@@ -99,7 +99,12 @@ class Store:
             finally:
                 os.close(descriptor)
 
-    def _path(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
+        """Where an object lies, or would.
+
+        Raises:
+            LedgerError: That is no digest.
+        """
         hexadecimal = name.removeprefix(_PREFIX)
         if len(hexadecimal) != _HEX_DIGITS or not set(hexadecimal) <= set("0123456789abcdef"):
             raise LedgerError(f"{name!r} is not a digest")

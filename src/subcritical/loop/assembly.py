@@ -178,6 +178,7 @@ def _install(loop: Loop, directory: RunDirectory, gateway: Gateway, *, resume: b
             pristine = msgspec.json.decode(directory.pristine.read_bytes(), type=Pristine)
         except (OSError, msgspec.DecodeError) as error:
             raise InputError(f"{directory.pristine}: the run never got as far as its seed; start a new one") from error
+        gateway.read_ahead()
         return EvaluatorFiles(pristine.run, gateway.store.tree(pristine.tree))
     seed_files = read_tree(loop.resolve(loop.settings.workspace))
     evaluator = evaluator_files(loop, seed_files, gateway)

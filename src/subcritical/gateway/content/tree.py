@@ -35,6 +35,15 @@ class ContentClasses:
         self._names = LimitNames(declared)
         self._known: dict[tuple[str, bool, bool], Names] = {}
 
+    def read(
+        self, version: Mapping[str, str], *, get: Callable[[str], bytes], class_of: Callable[[str], Artifact]
+    ) -> None:
+        """Read the version in force beforehand: the first review then takes no longer than the later ones."""
+        open_to_guest = _open_to_guest({path: class_of(path) for path in version})
+        side = Side(version, get, open_to_guest)
+        if self._limits_of(side, open_to_guest):
+            side.python()
+
     def stricter(
         self,
         before: Mapping[str, str],
@@ -53,7 +62,7 @@ class ContentClasses:
         """
         changed = [p for p in sorted(before.keys() | after.keys()) if before.get(p) != after.get(p)]
         classes = {path: class_of(path) for path in before.keys() | after.keys()}
-        open_to_guest = {p: c for p, c in classes.items() if c not in PROTECTED and c is not Artifact.UNLISTED}
+        open_to_guest = _open_to_guest(classes)
         changed = [path for path in changed if path in open_to_guest]
         found: dict[str, Why] = {}
         for path in changed:
@@ -90,6 +99,10 @@ class ContentClasses:
         module = module_of(data) if among and python else None
         # Not what comments and docstrings say.
         return among if module is None else among & module.by_word.keys()
+
+
+def _open_to_guest(classes: Mapping[str, Artifact]) -> dict[str, Artifact]:
+    return {p: c for p, c in classes.items() if c not in PROTECTED and c is not Artifact.UNLISTED}
 
 
 def _by_path(
