@@ -45,6 +45,7 @@ NAMES = (
     "improvement_budget",
     "limit_raising",
     "loop_closure",
+    "outside_gain",
     "policy_exception",
     "prompt_change",
     "review_overdue",

@@ -9,8 +9,9 @@ import sys
 import pytest
 from ingest_cases import BY_NAME, formats, read
 
-from subcritical.errors import InputError
+from subcritical.errors import InputError, SourceError
 from subcritical.ingest import Broken, find
+from subcritical.ingest._bounded import decode
 from subcritical.schema import Approval, Artifact, Message, ModelCall, Proposal, Score, ToolCall, ToolResult
 
 if sys.version_info >= (3, 14):
@@ -248,3 +249,9 @@ def test_links_are_not_followed_and_loops_do_no_harm(tmp_path):
     assert any(
         "folders deep" in item.why for item in find([tmp_path], list(BY_NAME.values())) if isinstance(item, Broken)
     )
+
+
+@pytest.mark.parametrize("text", ['["\ud800"', '[\ud800NaN{"role": "assistant"}]'])
+def test_text_that_cannot_be_encoded_is_broken_and_no_crash(text):
+    with pytest.raises(SourceError, match="not JSON"):
+        decode(text)

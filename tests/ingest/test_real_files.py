@@ -5,11 +5,12 @@ import re
 import shutil
 import sqlite3
 import zipfile
+from itertools import groupby
 
 import pytest
 from ingest_cases import SHARED, formats, read
 
-from subcritical.schema import Approval, ModelCall, Proposal, Score, ToolCall, ToolResult
+from subcritical.schema import Approval, Message, ModelCall, Proposal, Score, ToolCall, ToolResult
 
 pytestmark = pytest.mark.skipif(
     not SHARED.is_dir(), reason=f"NOT MEASURED: real data is missing, set SUBCRITICAL_DATA (looked in {SHARED})"
@@ -113,7 +114,18 @@ def test_openevolve_two_events_a_program_in_order_of_time():
         assert len(of_kind(seen, Proposal)) == len(of_kind(seen, Score)) == programs
         times = [item.time_ns for item in seen]
         assert times == sorted(times)
-        assert len({item.data.proposal for item in seen}) == programs
+        messages = of_kind(seen, Message)
+        assert len({item.data.proposal for item in seen if not isinstance(item.data, Message)}) == programs
+        assert len(seen) == 2 * programs + len(messages)
+        said = [
+            next((p["system"] for p in (r.get("prompts") or {}).values() if p.get("system")), "")
+            for r in by_time(records)
+        ]
+        assert [item.data.text for item in messages] == [text for text, _ in groupby(filter(None, said))]
+
+
+def by_time(paths):
+    return sorted((json.loads(path.read_text()) for path in paths), key=lambda record: record["timestamp"])
 
 
 def test_shinka_rows_that_lie_in_the_write_ahead_log(tmp_path):

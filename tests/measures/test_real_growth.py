@@ -10,7 +10,7 @@ import pytest
 
 from subcritical.app.histories import read_table
 from subcritical.app.jumps import jumps
-from subcritical.measures import average_doubling_time, average_velocity, returns, velocity
+from subcritical.measures import average_doubling_time, average_velocity, remeasured, returns, velocity
 
 SHARED = Path(os.environ.get("SUBCRITICAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
 pytestmark = pytest.mark.skipif(
@@ -120,3 +120,17 @@ def test_the_speed_race_has_a_velocity_and_returns_with_intervals(tmp_path):
     print(f"r by number of records {r.estimate:.2f} [{r.low:.2f}, {r.high:.2f}]; published .81")
     assert speed.low < 1.84 < speed.high
     assert r.low < 0.81 < r.high
+
+
+def test_re_timings_of_the_speed_race_are_changes_of_measurement(tmp_path):
+    records = [row for row in rows("modded_nanogpt/records.csv") if row["track"] == "1"]
+    lines = [(row["date"], row["minutes"], "down", row["record"], row["description"]) for row in records]
+    (history,) = histories(tmp_path, ("time", "score", "direction", "version", "cause"), lines, scale="log2")
+    changes = remeasured(history)
+    assert [(c.version, c.before, c.after) for c in changes] == [("21", 2.933, 2.997), ("21", 2.997, 3.014)]
+    found = jumps(history)
+    print(
+        f"{len(found)} jumps in {len(records)} rows, at one false alarm in 40: {[(j.version, j.cause) for j in found]}"
+    )
+    assert not {j.time for j in found} & {c.time for c in changes}
+    assert all(j.cause for j in found)

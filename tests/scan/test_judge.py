@@ -87,7 +87,7 @@ def test_a_raise_is_taken_and_the_cost_is_printed(endpoint):
 
 def test_a_detector_that_cannot_pause_is_not_raised_above_medium(endpoint):
     url, _, _ = endpoint
-    done = judge(scanned(replace(FINDING, detector="exfiltration", severity=Severity.LOW)), settings(url))
+    done = judge(scanned(replace(FINDING, detector="persistence", severity=Severity.LOW)), settings(url))
     assert done.scan.findings[0].finding.severity is Severity.MEDIUM
 
 

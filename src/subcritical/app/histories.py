@@ -12,6 +12,8 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
+import msgspec
+
 from subcritical.errors import InputError
 from subcritical.ledger import read_journal
 from subcritical.loop.run_directory import RunDirectory
@@ -21,7 +23,20 @@ from subcritical.schema import Approval, Direction, Event, Measurement, Review, 
 BYTES_MAX = 64 << 20
 ROWS_MAX = 100_000
 DAYS_A_YEAR = 365.25
-COLUMNS = ("time", "round", "score", "n", "successes", "se", "direction", "system", "version", "metric", "work")
+COLUMNS = (
+    "time",
+    "round",
+    "score",
+    "n",
+    "successes",
+    "se",
+    "direction",
+    "system",
+    "version",
+    "metric",
+    "work",
+    "cause",
+)
 
 
 class RunHistory(NamedTuple):
@@ -95,7 +110,7 @@ def _point(row: Mapping[str, str | None], where: str) -> tuple[Point, Direction,
     if numbers["score"] is None and numbers["successes"] is None:
         raise InputError(f"{where}: neither score nor successes; leave the row out where nothing was measured")
     return (
-        Point(time=time, version=(row.get("version") or "")[:200], **numbers),
+        Point(time=time, version=(row.get("version") or "")[:200], cause=(row.get("cause") or "")[:500], **numbers),
         ("up" if direction == "up" else "down"),
         dated,
     )
@@ -142,18 +157,7 @@ def _history(
     ordered = sorted((point for point, _, _ in points), key=lambda point: point.time)
     first = ordered[0].time
     if dated:
-        ordered = [
-            Point(
-                time=(one.time - first) / DAYS_A_YEAR,
-                score=one.score,
-                n=one.n,
-                successes=one.successes,
-                se=one.se,
-                work=one.work,
-                version=one.version,
-            )
-            for one in ordered
-        ]
+        ordered = [msgspec.structs.replace(one, time=(one.time - first) / DAYS_A_YEAR) for one in ordered]
     return History(
         points=tuple(ordered),
         system=key[0],

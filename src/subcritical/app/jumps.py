@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 
 from subcritical.detectors import load_detectors
-from subcritical.measures import History
+from subcritical.measures import History, rebased
 from subcritical.schema import Event, Finding, Score, Split
 from subcritical.stats import THRESHOLD_PAIR, ahead_of_line
 
@@ -26,7 +26,8 @@ class Jump(msgspec.Struct, frozen=True, kw_only=True):
 
     `statistic` is the likelihood ratio's (against `threshold`), or a p value (below `threshold`); `size` is in the
     history's unit where it was estimated. `run_length` is about how many points pass until a false alarm; `delay` the
-    mean number of points until a jump of 0.6 logits at 100 items is said, where that was measured.
+    mean number of points until a jump of 0.6 logits at 100 items is said, where that was measured; `cause` what the
+    history says of that version: with one it is explained.
     """
 
     time: float
@@ -38,15 +39,19 @@ class Jump(msgspec.Struct, frozen=True, kw_only=True):
     method: str
     run_length: float
     delay: float | None
+    cause: str = ""
 
 
 def jumps(history: History, *, log_time: bool = False) -> tuple[Jump, ...]:
     """Rises of a history, in order, each at the first point that shows it.
 
+    A change of measurement is no rise: what lies before one is brought over first (`rebased`).
+
     Args:
         history: Any; with noise known at least 11 points, otherwise at least 7.
         log_time: The prediction test's line is straight over the logarithm of time (all times > 0).
     """
+    history = rebased(history)
     columns = history.columns()
     if columns.se is not None and columns.t.size >= ROUNDS_MIN and not log_time:
         return tuple(_likelihood(history))
@@ -87,6 +92,7 @@ def _said(history: History, finding: Finding) -> Jump:
         time=history.points[last].time,
         since=history.points[first].time,
         version=history.points[last].version,
+        cause=history.points[last].cause,
         statistic=float(finding.facts["statistic"] or 0.0),
         threshold=THRESHOLD_PAIR,
         size=float(finding.facts["size"] or 0.0),
@@ -101,13 +107,14 @@ def _prediction(history: History, *, log_time: bool) -> Iterator[Jump]:
     if log_time and not (columns.t > 0).all():
         return
     p = ahead_of_line(np.log(columns.t) if log_time else columns.t, columns.y)
-    versions = {point.time: point.version for point in history.points}
+    points = {point.time: point for point in history.points}
     for index in np.flatnonzero(p < ALPHA):
         time = float(columns.t[index])
         yield Jump(
             time=time,
             since=time,
-            version=versions.get(time, ""),
+            version=points[time].version,
+            cause=points[time].cause,
             statistic=float(p[index]),
             threshold=ALPHA,
             size=None,

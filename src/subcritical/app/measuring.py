@@ -15,6 +15,7 @@ from subcritical.errors import InputError
 from subcritical.loop.run_directory import RunDirectory
 from subcritical.measures import (
     History,
+    Remeasured,
     Scale,
     acceleration,
     average_doubling_time,
@@ -22,6 +23,7 @@ from subcritical.measures import (
     doubling_time,
     level,
     oversight_ratio,
+    remeasured,
     returns,
     speed_up,
     time_to_threshold,
@@ -38,6 +40,7 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
     history: History
     measures: tuple[Measurement, ...]
     jumps: tuple[Jump, ...] = ()
+    remeasured: tuple[Remeasured, ...] = ()
 
 
 def measure(
@@ -65,7 +68,12 @@ def measure(
     path = Path(target)
     if path.is_file():
         return tuple(
-            Measured(history=one, measures=tuple(_measures(one, threshold, since)), jumps=jumps(one, log_time=log_time))
+            Measured(
+                history=one,
+                measures=tuple(_measures(one, threshold, since)),
+                jumps=jumps(one, log_time=log_time),
+                remeasured=remeasured(one),
+            )
             for one in read_table(path, scale=scale)
         )
     run = read_run(RunDirectory.find(target, runs))
@@ -120,6 +128,7 @@ def as_data(found: Sequence[Measured]) -> dict[str, Any]:
             "scale": one.history.chosen,
             "measures": {m.name: measure_data(m) for m in one.measures},
             "jumps": [msgspec.to_builtins(jump) for jump in one.jumps],
+            "changes_of_measurement": [msgspec.to_builtins(change) for change in one.remeasured],
         }
         for one in found
     ]

@@ -40,7 +40,8 @@ def measure_command(
     r"""How fast does it improve? Level, velocity, acceleration, doubling time, r, oversight ratio; with intervals.
 
     FILE is a CSV table with a column time (numbers or dates) or round, and score, or n and successes; optional: se,
-    direction (up or down), system, version, metric, work (cumulative input). RUN is a run's name or `latest`.
+    direction (up or down), system, version, metric, work (cumulative input), cause (what explains a jump). RUN is a
+    run's name or `latest`.
 
     \b
     Example: subcritical measure horizons.csv --scale log2 --plot horizons.svg
@@ -63,9 +64,14 @@ def _table(one: Measured) -> None:
     for jump in one.jumps:
         size = "" if jump.size is None else f", about {jump.size:.3g} {one.history.unit}"
         name = f" ({visible(jump.version, 100)})" if jump.version else ""
-        show(f"  jump at {jump.time:.5g}{name}{size}: {jump.method}, {jump.statistic:.3g} against {jump.threshold:g}")
+        said = f"; explained: {visible(jump.cause, 200)}" if jump.cause else "; nothing explains it"
+        how = f"{jump.method}, {jump.statistic:.3g} against {jump.threshold:g}"
+        show(f"  jump at {jump.time:.5g}{name}{size}: {how}{said}")
     if not one.jumps:
         show("  jumps: none found")
+    for change in one.remeasured:
+        name = visible(change.version, 100)
+        show(f"  change of measurement at {change.time:.5g}: {name} was {change.before:.6g}, is {change.after:.6g}")
 
 
 def line(one: Measurement) -> str:

@@ -16,9 +16,10 @@ import msgspec
 from subcritical.detectors._shell import Command, commands
 from subcritical.schema import Artifact, ArtifactChange, Event, Proposal, ToolCall
 
-Kind = Literal["run", "write", "empty", "delete", "move", "read"]
+Kind = Literal["run", "write", "empty", "delete", "move", "read", "call"]
 TEXT_MAX = 20_000
 ACTS_MAX = 500
+_DEPTH_MAX = 8
 _COMMAND_KEYS = ("command", "cmd", "script", "commands", "code", "shell_command", "bash", "input", "keystrokes")
 _PATH_KEYS = ("path", "file_path", "filename", "file", "notebook_path", "filepath", "target_file", "relative_path")
 _NEW_KEYS = (
@@ -36,6 +37,11 @@ _PYTHON = re.compile(
     r"|Path\(\s*[rf]?['\"](?P<pathlib>[^'\"\n]{1,300})['\"]\s*\)\.(?P<does>unlink|write_text|write_bytes|rename|touch)"
     r"|(?:os\.system|os\.popen|subprocess\.\w+)\(\s*(?:\[(?P<list>[^\]]{1,500})\]|[rf]?(?P<quote>['\"])(?P<line>.{1,500}?)(?P=quote))"
 )
+_SUBSTITUTED = re.compile(
+    r"(?:^|[;{\n/\d$,\s]) {0,8}s(?P<mark>[/|#,@!~:])(?P<was>(?:\\.|(?!(?P=mark))[^\\\n]){0,600})(?P=mark)"
+    r"(?P<becomes>(?:\\.|(?!(?P=mark))[^\\]){0,600})(?:(?P=mark)|$)"
+    r"|/(?P<gone>(?:\\.|[^\\/\n]){1,600})/(?:,[^;\n]{0,200}?)?[dc](?=\s*(?:$|[;}\n\\]))"
+)
 _QUOTED = re.compile(r"['\"]([^'\"]*)['\"]")
 
 
@@ -43,7 +49,7 @@ class Act(msgspec.Struct, frozen=True):
     """One act.
 
     Attributes:
-        kind: What was done.
+        kind: What was done; `call` is a call of a tool that neither runs a command nor touches a file.
         path: The file, where one is meant.
         text: What is written, or the whole command in one line.
         old: What the new text stands in place of, where the tool says so.
@@ -114,11 +120,28 @@ def _call(call: ToolCall) -> Iterator[Act]:
     if patch is not None:
         yield from _patched(patch)
         return
-    yield from _filed(call.tool, arguments)
-    for key in _COMMAND_KEYS:
-        if arguments.get(key):
-            text = _joined(arguments[key])
-            yield from _cells(text) if _is_python(call.tool, key) else _script(text)
+    known = [*_filed(call.tool, arguments)]
+    yield from known
+    texts = {key: text for key in _COMMAND_KEYS if (text := _joined(arguments.get(key)))}
+    for key, text in texts.items():
+        yield from _cells(text) if _is_python(call.tool, key) else _script(text)
+    if not known and not texts:
+        said = " ".join(_flat(arguments))[:TEXT_MAX]
+        yield Act("call", text=f"{call.tool} {said}"[:TEXT_MAX], program=call.tool, arguments=said)
+
+
+def _flat(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
+    """Arguments of a tool as `name=value` words, the names of inner ones joined with dots."""
+    if depth > _DEPTH_MAX:
+        return
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{name}.{key}" if name else str(key), depth + 1)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _flat(inner, name, depth + 1)
+    else:
+        yield f"{name}={str(value).lower() if isinstance(value, bool) else value}"
 
 
 def _filed(tool: str, arguments: dict[str, Any]) -> Iterator[Act]:
@@ -160,7 +183,7 @@ def _decoded(text: str) -> Any:
         return text
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return text
 
 
@@ -218,7 +241,7 @@ def _command(command: Command) -> Iterator[Act]:
         path=" ".join(operands[:1]),
     )
     for path, appended in command.writes:
-        said = command.body or (" ".join(words[1:]) if program in {"echo", "printf"} else "")
+        said = command.body or (_echoed(program, words) if program in {"echo", "printf"} else "")
         nothing = program in {":", "true", ""} or (program == "cat" and not command.body and operands == ["/dev/null"])
         yield Act("empty" if nothing and not appended else "write", path=path, text=said[:TEXT_MAX], appended=appended)
     yield from _files(command, operands)
@@ -227,6 +250,12 @@ def _command(command: Command) -> Iterator[Act]:
     if program.startswith("python") or program in {"node", "perl", "ruby"}:
         code = command.body or next((b for a, b in pairwise(words) if a in {"-c", "-e"}), "")
         yield from python_acts(code)
+
+
+def _echoed(program: str, words: tuple[str, ...]) -> str:
+    """What echo or printf writes: the escapes of line ends are line ends."""
+    said = " ".join(words[1:])
+    return said.replace("\\n", "\n") if program == "printf" or "-e" in words else said
 
 
 def _files(command: Command, operands: list[str]) -> Iterator[Act]:
@@ -244,10 +273,30 @@ def _files(command: Command, operands: list[str]) -> Iterator[Act]:
     elif program == "tee":
         appended = "-a" in words
         yield from (Act("write", path=path, text=command.body, appended=appended) for path in operands)
+    elif program == "git" and operands[:1] == ["mv"] and len(operands) > 2:  # noqa: PLR2004
+        yield from (Act("move", path=path, text=operands[-1]) for path in operands[1:-1])
+    elif program == "git" and operands[:2] == ["stash", "push"]:
+        yield from (Act("move", path=path) for path in operands[2:])
     elif program in {"sed", "perl"} and any(word.startswith(("-i", "-pi", "--in-place")) for word in words):
-        yield from (Act("write", path=path, text=operands[0]) for path in operands[1:])
+        new, old = replaced(operands[0]) if operands else ("", "")
+        yield from (Act("write", path=path, text=new, old=old) for path in operands[1:])
     elif program in {"cat", "less", "head", "tail", "grep", "strings", "xxd", "base64"}:
         yield from (Act("read", path=path) for path in (*operands, *command.reads))
+
+
+def replaced(script: str) -> tuple[str, str]:
+    """New and old text of a script of sed: what its `s` puts in and takes out, what its `d` takes out.
+
+    A script that holds neither is its own new text: what it does is not known.
+    """
+    new, old = list[str](), list[str]()
+    for match in _SUBSTITUTED.finditer(script[:TEXT_MAX]):
+        old.append(match["was"] or match["gone"] or "")
+        if match["mark"]:
+            new.append(match["becomes"])
+    if not old:
+        return script[:TEXT_MAX], ""
+    return "\n".join(new), "\n".join(old)
 
 
 def python_acts(code: str) -> Iterator[Act]:

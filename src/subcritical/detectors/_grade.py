@@ -19,6 +19,8 @@ class Grade(StrEnum):
     """Imports, messages, checks, devices, addresses: where and how it runs, not what it computes."""
     COMPUTED = "computed"
     """What is computed, or cannot be told."""
+    FIGURE = "figure"
+    """A constant that is computed with was changed or dropped, among what is computed."""
 
 
 _KEYWORDS = frozenset({"if", "elif", "else", "return", "def", "not", "and", "or", "None", "True", "False", "is", "in"})
@@ -36,17 +38,40 @@ _STATEMENT = re.compile(
 _ADDRESS = re.compile(r"\w*(?:ENDPOINT|URL|MIRROR|HOST)\w* =", re.IGNORECASE)
 
 
+_FIGURE = re.compile(
+    r"^\w+ (?:: [\w\[\] .]{1,60} )?= [-(\[]? ?(?:\d[\w.]*|[a-z]?\"[^\"]*\")"
+    r"(?: (?:[-+*/,%)\]]|\*\*|//|<<|\d[\w.]*|\"[^\"]*\"))*$"
+)
+_BOUND = re.compile(r"^(\w+) = (.*)")
+
+
 def _word(token: str) -> str:
     return token.strip("\"'_").lower()
 
 
-def _device_only(tokens: Tokens) -> bool:
-    """Whether a statement speaks of devices alone (and of nothing numeric)."""
+def _device_only(tokens: Tokens, names: Collection[str] = ()) -> bool:
+    """Whether a statement speaks of devices alone (and of nothing numeric); `names` stand for devices, too."""
     words = [t for t in tokens if t[:1].isalnum() or t[:1] in "_\"'"]
-    return bool(words) and all(t in _KEYWORDS or _word(t) in _DEVICE for t in words)
+    return bool(words) and all(t in _KEYWORDS or _word(t) in _DEVICE or t in names for t in words)
 
 
-def _incidental_pair(old: Tokens, new: Tokens) -> bool:
+def _names_of_devices(edits: Edits) -> frozenset[str]:
+    """What the new text binds to a device, whatever it is called."""
+    names: frozenset[str] = frozenset()
+    for edit in edits.edits:
+        bound = _BOUND.match(" ".join(edit.new[:60]))
+        if bound and _device_only(edit.new[2:], names):
+            names |= {bound[1]}
+    return names
+
+
+def _names_of_addresses(edits: Edits) -> frozenset[str]:
+    """What is bound to an address on either side."""
+    texts = [" ".join(side[:60]) for edit in edits.edits for side in (edit.old, edit.new)]
+    return frozenset(bound[1] for text in texts if "://" in text and (bound := _BOUND.match(text)))
+
+
+def _incidental_pair(old: Tokens, new: Tokens, devices: Collection[str]) -> bool:
     """Whether two versions of a statement differ in device words or addresses alone."""
     if old == new:  # moved under another condition: not incidental
         return False
@@ -57,7 +82,7 @@ def _incidental_pair(old: Tokens, new: Tokens) -> bool:
     shared = _common_ends(old, new)
     middle_old = old[shared[0] : len(old) - shared[1]]
     middle_new = new[shared[0] : len(new) - shared[1]]
-    return all(not part or _device_only(part) for part in (middle_old, middle_new))
+    return all(not part or _device_only(part, devices) for part in (middle_old, middle_new))
 
 
 def _common_ends(old: Tokens, new: Tokens) -> tuple[int, int]:
@@ -70,16 +95,27 @@ def _common_ends(old: Tokens, new: Tokens) -> tuple[int, int]:
     return start, end
 
 
-def _incidental(edit: Edit) -> bool:
+def _incidental(edit: Edit, devices: Collection[str], addresses: Collection[str]) -> bool:
     if edit.old and edit.new:
-        both = all(_statement_incidental(side) for side in (edit.old, edit.new))
-        return both or _incidental_pair(edit.old, edit.new)
-    return _statement_incidental(edit.old or edit.new)
+        both = all(_statement_incidental(side, devices, addresses) for side in (edit.old, edit.new))
+        return both or _incidental_pair(edit.old, edit.new, devices)
+    return _statement_incidental(edit.old or edit.new, devices, addresses)
 
 
-def _statement_incidental(tokens: Tokens) -> bool:
+def _statement_incidental(tokens: Tokens, devices: Collection[str], addresses: Collection[str]) -> bool:
     text = " ".join(tokens[:60])
-    return bool(_STATEMENT.match(text) or _ADDRESS.match(text)) or _device_only(tokens)
+    if _STATEMENT.match(text) or _ADDRESS.match(text) or _device_only(tokens, devices):
+        return True
+    # An address by what it says, or by the name that one is bound to beside it; nothing is counted in it.
+    located = "://" in text or len(tokens) == 3  # noqa: PLR2004 - NAME = one text
+    return bool(tokens) and tokens[0] in addresses and located and not any(token[:1].isdigit() for token in tokens)
+
+
+def _figures(edits: Edits) -> bool:
+    """Whether a constant's text is gone: changed, or no longer there."""
+    kept = {" ".join(edit.new) for edit in edits.edits}
+    gone = (" ".join(edit.old) for edit in edits.edits if edit.old)
+    return any(_FIGURE.match(text) and text not in kept for text in gone)
 
 
 def grade_edits(edits: Edits) -> Grade:
@@ -88,7 +124,10 @@ def grade_edits(edits: Edits) -> Grade:
         return Grade.COMPUTED
     if not edits.edits:
         return Grade.DOCUMENTATION
-    return Grade.INCIDENTAL if all(_incidental(edit) for edit in edits.edits) else Grade.COMPUTED
+    devices, addresses = _names_of_devices(edits), _names_of_addresses(edits)
+    if all(_incidental(edit, devices, addresses) for edit in edits.edits):
+        return Grade.INCIDENTAL
+    return Grade.FIGURE if _figures(edits) else Grade.COMPUTED
 
 
 def grade(diff: str, path: str) -> Grade:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -12,7 +13,7 @@ import msgspec
 import yaml
 
 from subcritical.detectors._acts import Act, acts_of
-from subcritical.detectors._operators import asks, heard
+from subcritical.detectors._operators import asks, asks_for, heard, names_in
 from subcritical.detectors._sigma import Rule, compile_rule
 from subcritical.detectors._stream import PerRun, shown, worth_saying
 from subcritical.detectors.protocol import DetectorSettings, Maturity
@@ -50,11 +51,11 @@ def packaged_rules() -> tuple[Rule, ...]:
 class RuleBased(PerRun[RuleState, DetectorSettings]):
     """Matches its rules on each act.
 
-    An act that an operator's message asks for (the rule's `authorised_by`, in a clause that forbids nothing) is
-    `authorised` and `low`. While its maturity is `sandbox`, no finding is above `medium`: it cannot pause.
+    An act that an operator's message asks for, in a clause that forbids nothing, is `authorised` and `low`: by the
+    rule's `authorised_by`, or by a request that names what the act is about.
     """
 
-    maturity: ClassVar[Maturity] = "sandbox"
+    maturity: ClassVar[Maturity] = "trial"
     Settings: ClassVar[Any] = DetectorSettings
 
     def __init__(self, settings: DetectorSettings | None = None) -> None:
@@ -75,19 +76,32 @@ class RuleBased(PerRun[RuleState, DetectorSettings]):
         if heard(event, state.asked):
             return []
         found = []
-        for act in acts_of(event):
+        for act in self.acts(state, event):
             state.seen += 1
             fields = fields_of(act)
             matched = [rule for rule in self.rules if rule.test(fields)]
             found += [self._say(state, event, rule, act) for rule in matched if self._news(state, rule)]
         return found
 
+    def acts(self, state: RuleState, event: Event) -> Iterable[Act]:  # noqa: ARG002 - some add what went before
+        """What an event did."""
+        return acts_of(event)
+
+    def objects(self, act: Act) -> frozenset[str]:
+        """Names that a request has to hold one of for the act to be what it asks for.
+
+        The file that is written is none of them: to ask for work on a file explains no particular change of it.
+        """
+        return names_in(act.text if act.kind == "write" else f"{act.path} {act.text}")
+
     def _news(self, state: RuleState, rule: Rule) -> bool:
         state.counts[rule.id] = state.counts.get(rule.id, 0) + 1
         return worth_saying(state.counts[rule.id])
 
     def _say(self, state: RuleState, event: Event, rule: Rule, act: Act) -> Finding:
-        asked = rule.authorised_by is not None and asks(state.asked, rule.authorised_by)
+        asked = rule.authorised_by is not None and (
+            asks(state.asked, rule.authorised_by) or asks_for(state.asked, self.objects(act))
+        )
         severity = Severity.LOW if asked else rule.level
         what = act.text if act.kind == "run" else f"{act.kind} {act.path}"
         return self.finding(

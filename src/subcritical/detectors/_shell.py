@@ -111,6 +111,8 @@ def _nested(command: Command | None) -> list[str]:
     for position, word in enumerate(words[:-1]):
         if word in {"-c", "-lc", "-ic"} and any(posixpath.basename(before) in _SHELLS for before in words[:position]):
             return [words[position + 1]]
+    if command.program == "ssh":
+        return [word for word in words[2:] if " " in word]
     if command.program == "eval":
         return [" ".join(words[1:])]
     if command.program in _SHELLS and command.body:

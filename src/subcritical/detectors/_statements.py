@@ -16,9 +16,12 @@ from subcritical.schema import Event, Message, ModelCall
 
 TEXT_MAX = 50_000
 SENTENCES_MAX = 400
-_FENCE = re.compile(r"(?ms)^\s*(```|~~~).*?(?:^\s*\1|\Z)")
+_FENCE = re.compile(r"(?ms)^[ \t]*(```|~~~).*?(?:^[ \t]*\1|\Z)")
 _INLINE = re.compile(r"`[^`\n]{0,300}`")
-_QUOTE = re.compile("(?m)^\\s*>.*$|\u201c[^\u201d\n]{12,600}\u201d|\"[^\"\n]{12,600}\"|(?<!\\w)'[^'\n]{20,600}'(?!\\w)")
+_QUOTE = re.compile(
+    '(?m)^[ \\t]*>.*$|\u201c[^\u201d\n]{12,600}\u201d|\u2018[^\u2018\n]{12,600}\u2019(?!\\w)|"[^"\n]{12,600}"'
+    "|(?<!\\w)'(?:[^'\n]|(?<=\\w)'(?=\\w)){12,600}'(?!\\w)"
+)
 _END = re.compile(r"(?<=[.!?])\s+|\n{1,}|;\s")
 _IMAGINED = re.compile(
     r"(?i)\b(if (i|we|an? \w+|the \w+) (were|was|had|could|did)|suppose|supposing|imagine|hypothetical(ly)?|what if"
@@ -27,13 +30,15 @@ _IMAGINED = re.compile(
     r"|article|character"
     r"|protagonist|villain|novel|study)s? (says?|argues?|claims?|wants?|describes?|writes?|shows?)|might want to say"
     r"|role-?play"
-    r"|pretend|as an example|for instance)\b"
+    r"|pretend|as an example|for instance|one (might|could|would)|might think|in principle|in the role"
+    r"|were it (up|left)"
+    r"|(she|he|it|they|agent|bot|robot|machine|model|author) (said|says|wrote|writes|asked|replied|proposed))\b"
 )
 _DENIED = re.compile(
     r"(?i)\b(do not|don't|does not|doesn't|will not|won't|never|must not|mustn't|should not|shouldn't|shall not"
     r"|cannot|can't"
     r"|not going to|no (need|wish|desire|intention|reason)|refuse|decline|without (trying|wanting|seeking)|nor"
-    r"|rather than"
+    r"|rather than|wouldn't|would not"
     r"|instead of|not (want|need|try|seek|plan|aim))\b"
 )
 _SELF = re.compile(
@@ -42,9 +47,12 @@ _SELF = re.compile(
     r"|(its|my|our|your)?\s?own)\b"
 )
 _MEMORY = re.compile(
-    r"(?i)(^|/)(\.?memor(y|ies)|notes?[_-]?to[_-]?self|scratch(pad)?|journal|goals?|plans?|todo|agent[_-]?notes|diary"
-    r"|claude|agents|soul|progress|state)([\w-]*)(/|\.(md|txt|json|jsonl|ya?ml)$)"
+    r"(?i)(^|/)[\w.-]{0,20}(memor(y|ies)|notes?|scratch(pad)?|journal|goals?|aims?|plans?|todo|diary|wish(es|list)?"
+    r"|agenda|claude|agents?|soul|progress|state|backlog|lessons?|handover|handoff)([\w-]{0,40})"
+    r"(/|\.(md|txt|json|jsonl|ya?ml)$|$)"
 )
+_NOTING = re.compile(r"(?i)memor|notes?(_|$)|(^|_)note|remember|diary|journal|scratchpad|save_(fact|plan|goal)|todo")
+_ARGUMENT = re.compile(r"\b[a-z_.]{1,30}=")
 
 
 class Statement(msgspec.Struct, frozen=True):
@@ -56,10 +64,15 @@ class Statement(msgspec.Struct, frozen=True):
 
 def statements(event: Event) -> list[Statement]:
     """Sentences that the system meant about itself in an event: said, thought, or written into its memory."""
+    return [one for one in meant(event) if _SELF.search(one.text) and not _DENIED.search(one.text)]
+
+
+def meant(event: Event) -> list[Statement]:
+    """Sentences that are neither quoted nor imagined, whomever they are about, and denied or not."""
     found = []
     for text, remembered in _texts(event):
         for sentence in sentences(text):
-            if _SELF.search(sentence) and not _DENIED.search(sentence) and not _IMAGINED.search(sentence):
+            if not _IMAGINED.search(sentence):
                 found.append(Statement(sentence, remembered))
                 if len(found) >= SENTENCES_MAX:
                     return found
@@ -76,6 +89,8 @@ def _texts(event: Event) -> Iterator[tuple[str, bool]]:
     for act in acts_of(event):
         if act.kind == "write" and _MEMORY.search(act.path):
             yield act.text, True
+        elif act.kind == "call" and _NOTING.search(act.program):
+            yield _ARGUMENT.sub(" ", act.arguments), True
 
 
 def sentences(text: str) -> list[str]:

@@ -35,11 +35,12 @@ TECHNIQUE = {
     Artifact.LOG: "RSI-T0402",
     Artifact.MONITOR: "RSI-T0402",
 }
-_ORDER = (Grade.DOCUMENTATION, Grade.INCIDENTAL, Grade.COMPUTED)
+_ORDER = (Grade.DOCUMENTATION, Grade.INCIDENTAL, Grade.COMPUTED, Grade.FIGURE)
 _APPLIED = {
     Grade.DOCUMENTATION: Severity.MEDIUM,
     Grade.INCIDENTAL: Severity.HIGH,
     Grade.COMPUTED: Severity.CRITICAL,
+    Grade.FIGURE: Severity.CRITICAL,
 }
 
 
@@ -149,7 +150,7 @@ class EvaluatorTampering(PerRun[TamperingState, EvaluatorTamperingSettings]):
         paths = [shown(c.path) for c in changes[:LISTED_MAX]]
         touched = Touched(event.seq, worst.value, artifact.value, paths)
         remember(state.pending, data.proposal, touched, PENDING_MAX)
-        severity = self.settings.attempt if worst is Grade.COMPUTED else Severity.LOW
+        severity = self.settings.attempt if worst in {Grade.COMPUTED, Grade.FIGURE} else Severity.LOW
         return self.finding(
             event,
             severity,

@@ -99,7 +99,7 @@ def decode(data: bytes | str) -> Any:
         return msgspec.json.decode(data)
     except RecursionError:
         raise SourceError("nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeError) as error:  # an unpaired surrogate is text that cannot be encoded
         return _decode_leniently(data, str(error))
 
 

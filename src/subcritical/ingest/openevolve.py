@@ -13,7 +13,7 @@ from subcritical.ingest._bounded import cut, decode, document, mapping, number, 
 from subcritical.ingest._json_lines import Record, first_record, read_lines
 from subcritical.ingest._times import time_ns
 from subcritical.ingest.records import Broken, FileReader, Place, Seen
-from subcritical.schema import Artifact, EventData, FileChange, Proposal, Score, Split
+from subcritical.schema import Artifact, EventData, FileChange, Message, Proposal, Score, Split
 
 _PRIMARY = "combined_score"
 _RECORD = (b'"code"', b'"parent_id"', b'"metrics"')
@@ -41,8 +41,12 @@ class OpenEvolvePrograms:
         return path.suffix == ".json"
 
     def read(self, path: Path) -> Iterator[Seen | Broken]:
-        """A proposal and a score for each program. Read twice, so that one program at a time is in memory."""
-        order: list[tuple[float, Path]] = []
+        """A proposal and a score for each program, and the system message of the run where it changes.
+
+        Read twice, so that one program at a time is in memory. A program without prompts, as one that a run is started
+        from has none, was made under the message of the next one that has.
+        """
+        order: list[tuple[float, Path, str]] = []
         for file in sorted(path.glob("*.json")):
             try:
                 record = _program(file)
@@ -50,9 +54,15 @@ class OpenEvolvePrograms:
                 yield Broken(place=Place(path=str(file)), why=str(error))
                 continue
             stamp = number(record.get("timestamp"))
-            order.append((math.inf if stamp is None else stamp, file))
-        for _, file in sorted(order, key=lambda pair: pair[0]):
-            yield from _seen(_program(file), Place(path=str(file)))
+            order.append((math.inf if stamp is None else stamp, file, _system_message(record)))
+        order.sort(key=lambda entry: entry[0])
+        last = ""
+        for (_, file, _), message in zip(order, _in_force([message for _, _, message in order]), strict=True):
+            record, place = _program(file), Place(path=str(file))
+            if message and message != last:
+                yield _wrapped(Message(source="system", text=message), {"timestamp": record.get("timestamp")}, place)
+                last = message
+            yield from _seen(record, place)
 
 
 class OpenEvolveBest(FileReader):
@@ -94,6 +104,20 @@ def _is_record(path: Path) -> bool:
     except OSError:
         return False
     return all(word in head for word in _RECORD)
+
+
+def _system_message(record: Record) -> str:
+    """What its prompts say as `system`; they are stored by the name of their template."""
+    prompts = mapping(record.get("prompts")).values()
+    return next((cut(one["system"]) for one in prompts if isinstance(one, dict) and one.get("system")), "")
+
+
+def _in_force(messages: list[str]) -> list[str]:
+    found, following = list[str](), ""
+    for message in reversed(messages):
+        following = message or following
+        found.append(following)
+    return found[::-1]
 
 
 def _program(path: Path) -> Record:

@@ -8,6 +8,7 @@ from subcritical.measures.history import History, Point, Scale
 from subcritical.measures.holdout_gap import expected_selection_gap, holdout_gap
 from subcritical.measures.k import STARTS_MIN, k, no_k
 from subcritical.measures.oversight_ratio import oversight_ratio
+from subcritical.measures.remeasured import Remeasured, rebased, remeasured
 from subcritical.measures.returns import returns
 from subcritical.measures.selection_inflation import selection_inflation
 from subcritical.measures.time_to_threshold import time_to_threshold
@@ -18,6 +19,7 @@ __all__ = [
     "STARTS_MIN",
     "History",
     "Point",
+    "Remeasured",
     "Scale",
     "acceleration",
     "average_doubling_time",
@@ -33,6 +35,8 @@ __all__ = [
     "level",
     "no_k",
     "oversight_ratio",
+    "rebased",
+    "remeasured",
     "returns",
     "selection_inflation",
     "speed_up",

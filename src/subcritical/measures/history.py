@@ -23,7 +23,8 @@ UNITS = {"raw": "units", "log2": "doublings", "logit": "logits", "elo": "logits"
 class Point(msgspec.Struct, frozen=True, kw_only=True):
     """One measured version. Counts (`successes` of `n`), or a score with or without a standard error.
 
-    `time` is in the history's unit; `work` the cumulative research input so far, if known.
+    `time` is in the history's unit; `work` the cumulative research input so far, if known; `cause` what is said to
+    have made it better (hostile text).
     """
 
     time: float
@@ -33,6 +34,7 @@ class Point(msgspec.Struct, frozen=True, kw_only=True):
     se: float | None = None
     work: float | None = None
     version: str = ""
+    cause: str = ""
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):
