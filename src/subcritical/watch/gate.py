@@ -40,6 +40,7 @@ _GONE = (RunState.KILLING, RunState.KILLED, RunState.FINISHED)
 _COMMAND_MAX = 100_000
 _ACTS_MAX = 500
 _PATH_MAX = 4096
+_CHANGING = frozenset({"write", "empty", "delete", "move"})
 _READING = re.compile(r"(?i)^(mcp__\w+?__)?(read|view|list|ls|glob|grep|search|get|fetch|find|web|todo|notebookread)")
 
 
@@ -121,7 +122,7 @@ class Gate:
     def _refusals(self, event: Event, call: Call) -> list[_Refusal]:
         acts = acts_of(event)
         runs = [act for act in acts if act.kind == "run"]
-        changes = any(act.kind not in {"run", "read"} for act in acts)
+        changes = any(act.kind in _CHANGING for act in acts)
         # A tool that nothing is known about may change whatever it is given.
         mentioned = [] if runs or changes or _READING.match(call.tool) else list(_texts(call.input))
         touched = self._reach.touched(acts, call.cwd, mentioned)
