@@ -79,8 +79,8 @@ def check(folder):
     """After every end: whole trees, a sound ledger, and a head that the ledger explains."""
     store, journal = Store(folder / "store"), folder / "journal"
     head = store.head()
-    if head is None or not journal.is_dir():
-        return
+    if head is None or not any(journal.glob("segment-*")):
+        return  # killed before its first record
     store.tree(head.tree)
     assert verify_journal(journal).ok
     events = [record for record in read_journal(journal) if isinstance(record, Event)]
