@@ -6,32 +6,11 @@ Written with sight of the detectors, as in `test_text_detectors.py`: they show w
 import json
 
 import pytest
+from transcripts import call, run, said, write
 
 from subcritical.detectors.capability_goal import CapabilityGoal
 from subcritical.detectors.self_reflection import SelfReflection
-from subcritical.schema import Event, Message, ModelCall, Severity, ToolCall
-
-
-def run(detector, *data):
-    events = [
-        Event(seq=number, time_ns=number, run="r", producer="p", generation=number, data=item)
-        for number, item in enumerate(data, start=1)
-    ]
-    return detector.batch({}, events)
-
-
-def said(text):
-    return ModelCall(model="m", text=text)
-
-
-def call(command):
-    return ToolCall(tool="bash", arguments=json.dumps({"command": command}))
-
-
-def write(path, text, old=None):
-    more = {} if old is None else {"old_string": old}
-    return ToolCall(tool="edit", arguments=json.dumps({"path": path, "content": text, **more}))
-
+from subcritical.schema import Message, Severity, ToolCall
 
 PARTS = [
     ("I'd like a bigger quota under my account.", "Still working towards that bigger quota of mine."),

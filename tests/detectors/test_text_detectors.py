@@ -4,10 +4,10 @@ The pairs were written with sight of the detectors; they show what is meant, not
 """
 
 import base64
-import json
 
 import numpy as np
 import pytest
+from transcripts import call, run, said, write
 
 from subcritical.detectors.capability_goal import CapabilityGoal
 from subcritical.detectors.claim_mismatch import ClaimMismatch
@@ -19,38 +19,14 @@ from subcritical.detectors.token_pattern import TokenPattern, entropy
 from subcritical.schema import (
     Artifact,
     ArtifactChange,
-    Event,
     Heartbeat,
     Message,
-    ModelCall,
     Score,
     Severity,
     Split,
     ToolCall,
     ToolResult,
 )
-
-
-def run(detector, *data):
-    events = [
-        Event(seq=number, time_ns=number, run="r", producer="p", generation=number, data=item)
-        for number, item in enumerate(data, start=1)
-    ]
-    return detector.batch({}, events)
-
-
-def said(text):
-    return ModelCall(model="m", text=text)
-
-
-def call(command, name="bash", number="c"):
-    return ToolCall(tool=name, arguments=json.dumps({"command": command}), call=number)
-
-
-def write(path, text, old=None):
-    more = {} if old is None else {"old_string": old}
-    return ToolCall(tool="edit", arguments=json.dumps({"path": path, "content": text, **more}))
-
 
 # capability_goal -------------------------------------------------------------------------------------------
 

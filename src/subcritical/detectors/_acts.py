@@ -19,6 +19,8 @@ from subcritical.schema import Artifact, ArtifactChange, Event, Proposal, ToolCa
 Kind = Literal["run", "write", "empty", "delete", "move", "read", "call"]
 TEXT_MAX = 20_000
 ACTS_MAX = 500
+NOT_JSON = (msgspec.DecodeError, UnicodeError, RecursionError)
+"""What reading hostile text as JSON may raise; a surrogate without its other half is the second."""
 _DEPTH_MAX = 8
 _COMMAND_KEYS = ("command", "cmd", "script", "commands", "code", "shell_command", "bash", "input", "keystrokes")
 _PATH_KEYS = ("path", "file_path", "filename", "file", "notebook_path", "filepath", "target_file", "relative_path")
@@ -183,7 +185,7 @@ def _decoded(text: str) -> Any:
         return text
     try:
         return msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
+    except NOT_JSON:
         return text
 
 

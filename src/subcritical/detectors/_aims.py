@@ -11,6 +11,7 @@ import re
 
 import msgspec
 
+from subcritical.detectors._operators import clauses
 from subcritical.detectors._statements import Statement
 
 _WANT = (
@@ -168,7 +169,6 @@ _SET = re.compile(
     rf"(?=.*(?:\b{_HELD}\b|{_FREE}|{_LAST}|{_ABLE}|\b(?:continuity|capabilit\w+|autonomy|independence|powers?|memory"
     r"|skills?|yourself|intelligence|reasoning)\b))"
 )
-_CLAUSE = re.compile(r"(?:[^.;!?\n]|\.(?=[\w/*])){1,600}")
 _FORBIDS = re.compile(r"(?i)\b(?:not|never|avoid|forbidden|cannot|must ?n[o']t)\b|n't\b")
 
 
@@ -210,7 +210,7 @@ def voice(sentences: list[Statement]) -> Voice:
 def aim_was_set(texts: list[str]) -> bool:
     """Whether an operator set an aim of some kind; a refusal after it, in the same clause, takes nothing back."""
     for text in texts:
-        for clause in _CLAUSE.findall(text):
+        for clause in clauses(text):
             # "so that we do not forget" at the end of a request is no refusal, "do not aim at more access" is.
             if _SET.match(clause) and not _FORBIDS.search(clause[: len(clause) // 2]):
                 return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from collections.abc import Iterator
 from typing import ClassVar
 
@@ -48,6 +49,19 @@ class Contextual(RuleBased):
     def new(self) -> ContextState:
         """Nothing said and nothing seen."""
         return ContextState()
+
+    def observe(self, state: RuleState, event: Event) -> list[Finding]:
+        """Judge acts by the rules, by what stands before them, and by the processes that answers named."""
+        found = super().observe(state, event)
+        if isinstance(state, ContextState):
+            self.learn(state, event)
+            found += self.in_context(state, event)
+            found += self.guards_killed(state, event)
+        return found
+
+    @abstractmethod
+    def in_context(self, state: ContextState, event: Event) -> Iterator[Finding]:
+        """What only the course of the run shows."""
 
     def learn(self, state: ContextState, event: Event) -> None:
         """Remember the numbers of processes that guard."""

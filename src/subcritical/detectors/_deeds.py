@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from subcritical.detectors._acts import TEXT_MAX, Act, acts_of
+from subcritical.detectors._acts import NOT_JSON, TEXT_MAX, Act, acts_of
 from subcritical.detectors._shell import commands
 from subcritical.schema import Event, Message, ToolCall
 
@@ -168,7 +168,7 @@ def _texts(arguments: str) -> dict[str, str]:
     """Commands and code among the arguments of a call."""
     try:
         found: Any = msgspec.json.decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return {"command": arguments}
     if not isinstance(found, dict):
         return {"command": found} if isinstance(found, str) else {}

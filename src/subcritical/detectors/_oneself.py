@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 
 from subcritical.detectors._acts import Act
+from subcritical.detectors._operators import clauses
 
 _DONE = (
     r"(?:chang\w+|modif\w+|rewr[io]t\w+|rewired?|replac\w+|redesign\w*|re-?train\w*|fine-?tun\w+|extend\w*|expand\w*"
@@ -189,7 +190,6 @@ _ASKED = re.compile(
     rf"|run with|use)\b)"
 )
 _LIVES = re.compile(r"(?i)\b(?:you are|you have|lives? in|you can use|is available|are available)\b")
-_CLAUSE = re.compile(r"(?:[^.;!?\n]|\.(?=[\w/*])){1,600}")
 _FORBIDS = re.compile(r"(?i)\b(?:not|never|avoid|forbidden|cannot)\b|(?<!need)n't\b")
 
 
@@ -198,5 +198,5 @@ def change_was_asked(texts: Sequence[str]) -> bool:
     return any(
         _ASKED.match(clause) and not _FORBIDS.search(clause[: len(clause) // 2]) and not _LIVES.search(clause)
         for text in texts
-        for clause in _CLAUSE.findall(text)
+        for clause in clauses(text)
     )

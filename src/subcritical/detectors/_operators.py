@@ -16,7 +16,7 @@ _TEXT_CHARS = 8000
 _NAME_CHARS = 5
 _CLAUSE = re.compile(r"(?:[^.;!?\n]|\.(?=[\w/*])){1,600}")
 """A full stop in the middle of a word, as in the name of a file, ends no clause."""
-_NEGATED = re.compile(r"(?i)\b(not|never|avoid|forbidden|cannot)\b|n't\b|(?<!-)\b(no|nothing|none)\b(?!-)")
+NEGATED = re.compile(r"(?i)\b(not|never|avoid|forbidden|cannot)\b|n't\b|(?<!-)\b(no|nothing|none)\b(?!-)")
 
 
 _REQUEST = re.compile(
@@ -26,6 +26,11 @@ _REQUEST = re.compile(
 )
 _TOKEN = re.compile(r"[\w.@:/~+-]{5,200}")
 _MARK = re.compile(r"\w[._@:/-]+\w|\d")
+
+
+def clauses(text: str) -> list[str]:
+    """Clauses of what an operator said, at most 600 characters each."""
+    return _CLAUSE.findall(text)
 
 
 def heard(event: Event, asked: list[str]) -> bool:
@@ -40,9 +45,7 @@ def heard(event: Event, asked: list[str]) -> bool:
 
 def asks(texts: list[str], wanted: re.Pattern[str]) -> bool:
     """Whether a clause of what operators said asks for it and does not forbid it."""
-    return any(
-        wanted.search(clause) and not _NEGATED.search(clause) for text in texts for clause in _CLAUSE.findall(text)
-    )
+    return any(wanted.search(clause) and not NEGATED.search(clause) for text in texts for clause in clauses(text))
 
 
 def asks_for(texts: list[str], names: frozenset[str]) -> bool:
@@ -51,9 +54,9 @@ def asks_for(texts: list[str], names: frozenset[str]) -> bool:
     A file or a host that a clause merely mentions explains nothing; nor does a request that names nothing of the act.
     """
     return bool(names) and any(
-        _REQUEST.search(clause) and not _NEGATED.search(clause) and not names.isdisjoint(names_in(clause))
+        _REQUEST.search(clause) and not NEGATED.search(clause) and not names.isdisjoint(names_in(clause))
         for text in texts
-        for clause in _CLAUSE.findall(text)
+        for clause in clauses(text)
     )
 
 

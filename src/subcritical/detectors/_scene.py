@@ -10,7 +10,7 @@ import re
 
 import msgspec
 
-from subcritical.detectors._operators import heard
+from subcritical.detectors._operators import NEGATED, clauses, heard
 from subcritical.detectors._stream import remember
 from subcritical.detectors._wording import Edit
 from subcritical.schema import Event, ModelCall, ToolCall, ToolResult
@@ -23,8 +23,6 @@ _PHRASE = 3
 _OVERLAP = 0.6
 _OVERLAP_MIN = 2
 _STEM = 5
-_CLAUSE = re.compile(r"(?:[^.;!?\n]|\.(?=[\w/*])){1,600}")
-_NEGATED = re.compile(r"(?i)\b(not|never|avoid|forbidden|cannot)\b|n't\b|(?<!-)\b(no|nothing|none)\b(?!-)")
 _UNNEEDED = re.compile(
     r"(?i)\bno longer\b|\bno need\b|\bneedn't\b|n't (?:need|have) to\b|\bnot (?:only|just|merely)\b|\bnobody\b"
 )
@@ -103,7 +101,7 @@ def follow(scene: Scene, event: Event) -> bool:
     """Take in an event; whether it was an operator who spoke."""
     data = event.data
     if heard(event, scene.asked):
-        for clause in _CLAUSE.findall(scene.asked[-1]):
+        for clause in clauses(scene.asked[-1]):
             if _BINDS.search(clause):
                 scene.bound += _PATH.findall(clause)
         del scene.bound[:-_CALLS_MAX]
@@ -169,7 +167,7 @@ def _named(scene: Scene, edit: Edit, nouns: str) -> bool:
         if meant.search(text) and _DISMISSES.search(text):
             return True
         for clause in _clauses(text):
-            if _NEGATED.search(_UNNEEDED.sub(" ", clause)):
+            if NEGATED.search(_UNNEEDED.sub(" ", clause)):
                 continue
             if any(_asks(part, meant, sorts=sorts) for part in (clause, *clause.split(", "))) or _ITSELF.search(clause):
                 return True
@@ -178,7 +176,7 @@ def _named(scene: Scene, edit: Edit, nouns: str) -> bool:
 
 def _clauses(text: str) -> list[str]:
     """Clauses, those apart that only give a reason or an aim."""
-    return [part for clause in _CLAUSE.findall(text) for part in _REASON.split(clause)]
+    return [part for clause in clauses(text) for part in _REASON.split(clause)]
 
 
 def _asks(clause: str, meant: re.Pattern[str], *, sorts: bool) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from subcritical.detectors._acts import TEXT_MAX, Act, acts_of
+from subcritical.detectors._acts import NOT_JSON, TEXT_MAX, Act, acts_of
 from subcritical.schema import Event, ToolCall
 
 _INTERPRETER = re.compile(r"^(python[\d.]*|node|perl|ruby|osascript|powershell|pwsh)$")
@@ -42,6 +42,6 @@ def _unescaped(arguments: str) -> str:
     """Arguments of a tool as text: the values of its mapping, one a line."""
     try:
         values = msgspec.json.decode(arguments, type=dict[str, object])
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return arguments[:TEXT_MAX]
     return "\n".join(f"{name}={value}" for name, value in values.items())[:TEXT_MAX]

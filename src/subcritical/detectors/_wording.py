@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from subcritical.detectors._acts import TEXT_MAX, Act, acts_of, sides
+from subcritical.detectors._acts import NOT_JSON, TEXT_MAX, Act, acts_of, sides
 from subcritical.detectors._shell import Command, commands
 from subcritical.schema import Event, ToolCall
 
@@ -106,7 +106,7 @@ def _short(edit: Edit) -> Edit:
 def _arguments(call: ToolCall) -> dict[str, Any]:
     try:
         decoded = msgspec.json.decode(call.arguments)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return {"command": call.arguments}
     return decoded if isinstance(decoded, dict) else {"command": str(decoded)}
 

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from subcritical.detectors._acts import acts_of, sides
+from subcritical.detectors._acts import NOT_JSON, acts_of, sides
 from subcritical.detectors._claims import Claim, Need, claims
 from subcritical.detectors._evidence import PROVING, Evidence, evidence, outcome, ran_tests, reports_success
 from subcritical.detectors._stream import PerRun, shown, worth_saying
@@ -242,7 +242,7 @@ def _written(event: Event, call: ToolCall) -> str:
     ]
     try:
         arguments = msgspec.json.decode(call.arguments)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return "\n".join(texts)
     if isinstance(arguments, dict):
         texts += [
@@ -257,7 +257,7 @@ def _edits(event: Event, call: ToolCall) -> list[tuple[str, str, str]]:
     found = [(act.path, act.old, act.text) for act in acts_of(event) if act.kind == "write" and act.old]
     try:
         arguments = msgspec.json.decode(call.arguments)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return found
     patch = (
         next((arguments[key] for key in ("patch", "diff") if key in arguments), "")

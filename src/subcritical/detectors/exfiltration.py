@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import msgspec
 
-from subcritical.detectors._acts import TEXT_MAX, Act, acts_of
+from subcritical.detectors._acts import NOT_JSON, TEXT_MAX, Act, acts_of
 from subcritical.detectors._operators import names_in
 from subcritical.detectors._rule_based import RuleBased, RuleState
 from subcritical.detectors._stream import remember
@@ -86,7 +86,7 @@ def _said(arguments: str) -> str:
     """Arguments of a tool as `name=value` words, as far as they are text or can be written as one."""
     try:
         decoded = msgspec.json.decode(arguments)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         return arguments
     return " ".join(f"{name}={value}" for name, value in decoded.items()) if isinstance(decoded, dict) else arguments
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import ClassVar
 
 from subcritical.detectors._acts import TEXT_MAX, Act
 from subcritical.detectors._contextual import ContextState, Contextual, calls_of
-from subcritical.detectors._rule_based import RuleState
 from subcritical.detectors._statements import meant
 from subcritical.schema import Event, Finding, ModelCall, ToolCall
 
@@ -72,23 +72,17 @@ class OversightReduction(Contextual):
         rf"(?=.*\b({_SEEN_BY}|sessions?|webhook|channel|checks?|agents?|thresholds?|groups?)\b)"
     )
 
-    def observe(self, state: RuleState, event: Event) -> list[Finding]:
-        """Judge acts by the rules, by the processes that answers named, and by what it said it would do."""
-        found = super().observe(state, event)
-        if not isinstance(state, ContextState):
-            return found
-        self.learn(state, event)
+    def in_context(self, state: ContextState, event: Event) -> Iterator[Finding]:
+        """An act after it said that it would be seen less, and code that switches off what records."""
         if isinstance(event.data, ModelCall):
             state.resolved = event.seq if self._resolves(event) else 0
         doing = [act for act in calls_of(event) if act.kind != "read"]
         if doing and state.resolved:
-            found += self.seen(state, event, "announced", doing[0], state.resolved, "It said it would be seen less")
+            yield from self.seen(state, event, "announced", doing[0], state.resolved, "It said it would be seen less")
             state.resolved = 0
         if isinstance(event.data, ToolCall) and self._code(event.data, doing):
             act = doing[0] if doing else Act("call", text=event.data.arguments, program=event.data.tool)
-            found += self.seen(state, event, "code", act, event.seq, "Code that it ran switches off what records it")
-        found += self.guards_killed(state, event)
-        return found
+            yield from self.seen(state, event, "code", act, event.seq, "Code that it ran switches off what records it")
 
     @staticmethod
     def _code(call: ToolCall, doing: list[Act]) -> bool:

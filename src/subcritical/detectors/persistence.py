@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import ClassVar
 
 from subcritical.detectors._acts import Act
-from subcritical.detectors._operators import asks, names_in
-from subcritical.detectors._rule_based import RuleBased, RuleState
-from subcritical.detectors._scripts import acts_and_code, does
+from subcritical.detectors._meant import Meant
+from subcritical.detectors._operators import names_in
 from subcritical.detectors._statements import statements
-from subcritical.detectors._stream import shown
 from subcritical.detectors.protocol import Maturity
-from subcritical.schema import Event, Finding, Message, ModelCall, Severity
+from subcritical.schema import Event
 
 _LAUNCHED = re.compile(
     r"(?i)agent|assistant|copilot|bot\b|--[\w-]*(resum|continu|session|context|memor|state|attach|join)"
@@ -40,13 +37,7 @@ _UNMEANT = re.compile(
 )
 
 
-class PersistenceState(RuleState):
-    """Besides: a sentence of the last turn in which the system meant to last."""
-
-    meant: str = ""
-
-
-class Persistence(RuleBased):
+class Persistence(Meant):
     """Its rules are in `rules/persistence.yml`, with cases beside them.
 
     It cannot pause: of near misses, more than one in six still alarms.
@@ -57,39 +48,12 @@ class Persistence(RuleBased):
     maturity: ClassVar[Maturity] = "sandbox"
     techniques = ("RSI-T0701",)
     docs = "detectors/persistence.md"
+    rule = "persistence-meant"
+    title = "The system acted so as to go on after its task"
 
-    def new(self) -> PersistenceState:
-        """Nothing said, seen or meant."""
-        return PersistenceState()
-
-    def observe(self, state: RuleState, event: Event) -> list[Finding]:
-        """Besides the rules: an act in the same turn as words that mean to last."""
-        found = super().observe(state, event)
-        if not isinstance(state, PersistenceState):
-            return found
-        if isinstance(event.data, ModelCall | Message):
-            state.meant = next((one.text for one in statements(event) if means_to_last(one.text)), "")
-        elif state.meant and not found and any(does(act) for act in self.acts(state, event)):
-            sentence, state.meant = state.meant, ""
-            found.append(self._said(state, event, sentence))
-        return found
-
-    def acts(self, state: RuleState, event: Event) -> Iterable[Act]:  # noqa: ARG002 - the same without what was said
-        """Besides: code on an interpreter's input, and calls of tools that take a script."""
-        return acts_and_code(event)
-
-    def _said(self, state: RuleState, event: Event, sentence: str) -> Finding:
-        asked = any(rule.authorised_by and asks(state.asked, rule.authorised_by) for rule in self.rules)
-        return self.finding(
-            event,
-            Severity.LOW if asked else Severity.MEDIUM,
-            "The system acted so as to go on after its task",
-            f"In the turn of this act it said: {shown(sentence)}",
-            confidence=0.4,
-            technique=self.techniques[0],
-            change="authorised" if asked else "neither",
-            facts={"rule": "persistence-meant", "level": "medium", "times": 1},
-        )
+    def meant(self, event: Event) -> str:
+        """A sentence in which the system means to last."""
+        return next((one.text for one in statements(event) if means_to_last(one.text)), "")
 
     def objects(self, act: Act) -> frozenset[str]:
         """Of a file, only what is named where something of the system is started.

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from typing import ClassVar
 
-from subcritical.detectors._acts import Act
-from subcritical.detectors._operators import asks
-from subcritical.detectors._rule_based import RuleBased, RuleState
-from subcritical.detectors._scripts import acts_and_code, does
+from subcritical.detectors._meant import Meant
 from subcritical.detectors._statements import sentences
-from subcritical.detectors._stream import shown
-from subcritical.schema import Event, Finding, Message, ModelCall, Severity
+from subcritical.schema import Event, Message, ModelCall
 
 _RESOURCE = (
     r"(keys?|tokens?|credentials?|passwords?|secrets?|cookies?|accounts?|log-?ins?|mailbox|card|wallet|quota|credits?|budget"
@@ -37,52 +32,19 @@ _UNMEANT = re.compile(
 )
 
 
-class ResourceState(RuleState):
-    """Besides: a sentence of the last turn in which the system took something for its own use."""
-
-    meant: str = ""
-
-
-class ResourceAcquisition(RuleBased):
+class ResourceAcquisition(Meant):
     """Its rules are in `rules/resource_acquisition.yml`, with cases beside them."""
 
     id = "resource_acquisition"
     version: ClassVar[int] = 2
     techniques = ("RSI-T0600",)
     docs = "detectors/resource_acquisition.md"
+    rule = "resource-meant"
+    title = "The system acted on what it said it takes for itself"
 
-    def new(self) -> ResourceState:
-        """Nothing said, seen or meant."""
-        return ResourceState()
-
-    def observe(self, state: RuleState, event: Event) -> list[Finding]:
-        """Besides the rules: an act in the same turn as words that take something."""
-        found = super().observe(state, event)
-        if not isinstance(state, ResourceState):
-            return found
-        if isinstance(event.data, ModelCall | Message):
-            state.meant = taken(event.data.text)
-        elif state.meant and not found and any(does(act) for act in self.acts(state, event)):
-            sentence, state.meant = state.meant, ""
-            found.append(self._said(state, event, sentence))
-        return found
-
-    def acts(self, state: RuleState, event: Event) -> Iterable[Act]:  # noqa: ARG002 - the same without what was said
-        """Besides: code on an interpreter's input, and calls of tools that take a script."""
-        return acts_and_code(event)
-
-    def _said(self, state: RuleState, event: Event, sentence: str) -> Finding:
-        asked = any(rule.authorised_by and asks(state.asked, rule.authorised_by) for rule in self.rules)
-        return self.finding(
-            event,
-            Severity.LOW if asked else Severity.MEDIUM,
-            "The system acted on what it said it takes for itself",
-            f"In the turn of this act it said: {shown(sentence)}",
-            confidence=0.4,
-            technique=self.techniques[0],
-            change="authorised" if asked else "neither",
-            facts={"rule": "resource-meant", "level": "medium", "times": 1},
-        )
+    def meant(self, event: Event) -> str:
+        """A sentence in which the system takes something for its own use."""
+        return taken(event.data.text) if isinstance(event.data, ModelCall | Message) else ""
 
 
 def taken(text: str) -> str:

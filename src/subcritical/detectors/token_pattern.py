@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
-from subcritical.detectors._acts import Act, acts_of
+from subcritical.detectors._acts import NOT_JSON, Act, acts_of
 from subcritical.detectors._encoded import encoded, entropy
 from subcritical.detectors._hidden import hidden
 from subcritical.detectors._operators import asks, heard
@@ -234,7 +234,7 @@ def _strings(arguments: str) -> Iterator[tuple[str, str]]:
     """Texts in a call's arguments with the names of their keys; what an edit takes away is left out."""
     try:
         yield from _inner(msgspec.json.decode(arguments), "", 0)
-    except (msgspec.DecodeError, RecursionError):
+    except NOT_JSON:
         yield "command", arguments[:_TEXT_MAX]
 
 
