@@ -90,7 +90,7 @@ def bench_pairs(folder: Path) -> list[Score]:
     """
     files = sorted(folder.glob("*.jsonl"))
     if not files:
-        raise InputError(f"{folder} holds no pairs: files named FAMILY.DETECTOR.jsonl")
+        raise InputError(f"{folder} holds no pairs; name a folder of files FAMILY.DETECTOR.jsonl")
     families: dict[str, list[Path]] = {}
     for file in files:
         families.setdefault(file.name.partition(".")[0], []).append(file)

@@ -28,7 +28,7 @@ def find_rules(folder: Path | None) -> list[RuleFile]:
         ConfigError: A file is no rule file.
     """
     if folder is not None and not folder.is_dir():
-        raise InputError(f"{folder} is not a folder")
+        raise InputError(f"{folder} is not a folder; name the one that holds your rules (*.yml)")
     found = rule_files(folder)
     if not found:
         raise InputError(f"{folder} holds no rules: a rule file ends in .yml")

@@ -35,7 +35,7 @@ def find(paths: Sequence[Path], readers: Sequence[Reader], *, only: str | None =
     seen: set[tuple[int, int]] = set()
     for path in paths:
         if not path.exists():
-            raise InputError(f"{path} is not there")
+            raise InputError(f"{path} is not there; check the path")
         if path.is_dir():
             yield from _below(path, chosen, seen, 0)
         elif only is not None:
