@@ -2,7 +2,7 @@
 
 import sys
 
-from perf import content, decision, door, guarded_loop, ledger, signed_run, takeoff
+from perf import content, decision, door, guarded_loop, ledger, rules_stream, scanned, signed_run, takeoff
 
 PARTS = {
     "decision": decision.main,
@@ -10,6 +10,8 @@ PARTS = {
     "door": door.main,
     "guarded_loop": guarded_loop.main,
     "ledger": ledger.main,
+    "rules_stream": rules_stream.main,
+    "scanned": scanned.main,
     "signed_run": signed_run.main,
     "takeoff": takeoff.main,
 }
