@@ -157,6 +157,5 @@ def test_the_error_rates_that_ship_are_those_that_were_measured():
         "correction_resistance",
         "improvement_budget",
         "policy_exception",
-        "loop_closure",
         "threshold_ahead",
     }  # measured on pairs, or by simulations of their own

@@ -5,7 +5,7 @@ import pytest
 from detector_events import Stream
 
 from subcritical.detectors.loop_closure import LoopClosure
-from subcritical.schema import Artifact, ArtifactChange, Review, Score, Severity, Split
+from subcritical.schema import Approval, Artifact, ArtifactChange, Proposal, Review, Score, Severity, Split
 
 
 def score(name="p"):
@@ -66,6 +66,43 @@ def test_a_loop_that_speeds_up_unreviewed_is_medium_and_with_reviews_low():
     faster = 60 * 0.93 ** np.arange(64) * rng.uniform(0.8, 1.2, 64)
     assert findings(loop(faster))[-1].severity is Severity.MEDIUM
     assert findings(loop(faster, reviews=range(1, 65)))[-1].severity is Severity.LOW
+
+
+def test_ten_cycles_are_enough_and_it_is_said_once_between_two_reviews():
+    periods = [60 * 0.8**number for number in range(30)]
+    said = [one.facts["cycles"] for one in findings(loop(periods)) if one.severity is Severity.MEDIUM]
+    assert said[0] <= 8
+    assert set(said[1:]) <= {8, 16}
+    again = [one.facts["cycles"] for one in findings(loop(periods, reviews=(20,))) if one.severity is Severity.MEDIUM]
+    assert again == [*said, 23]
+
+
+def test_reviews_that_keep_step_are_no_alarm_and_the_setting_says_what_that_is():
+    periods, reviews = [60 * 0.8**number for number in range(30)], range(1, 31, 3)
+    assert findings(loop(periods, reviews=reviews), unreviewed=2)[-1].facts["faster_p"] < 0.05
+    assert Severity.MEDIUM not in {one.severity for one in findings(loop(periods, reviews=reviews))}
+    assert Severity.MEDIUM in {one.severity for one in findings(loop(periods, reviews=reviews), unreviewed=2)}
+
+
+def proposed(verdict, stream=None):
+    """Thirty trials, ever faster; of each it is said what became of it."""
+    stream = stream or Stream()
+    for number in range(30):
+        name = str(number)
+        stream.add(Proposal(proposal=name, base="a", tree=name, requester="guest"), after_s=60 * 0.8**number)
+        stream.add(score(name))
+        if verdict:
+            stream.add(Approval(proposal=name, tree=name, verdict=verdict, by="selection"))
+    return stream.events
+
+
+@pytest.mark.parametrize(
+    ("verdict", "alarms"), [("accepted", True), ("not_kept", False), ("refused", False), (None, True)]
+)
+def test_trials_of_which_nothing_is_kept_are_counted_but_are_no_alarm(verdict, alarms):
+    found = findings(proposed(verdict))
+    assert found[-1].facts["cycles"] >= 16
+    assert (Severity.MEDIUM in {one.severity for one in found}) is alarms
 
 
 def test_a_loop_that_slows_down_is_low():

