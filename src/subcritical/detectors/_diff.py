@@ -23,6 +23,7 @@ _TOKEN = re.compile(
 _DEFINITION = re.compile(r"\s*(?:async\s+def|def|class)\b.*:\s*(?:#.*)?$")
 _DOCSTRING = re.compile(r"""\s*[rR]?("{3}|'{3})(?=[A-Za-z])""")
 _HASH_COMMENTS = (".py", ".pyi", ".sh", ".yaml", ".yml", ".toml", ".cfg", ".ini", ".r", ".jl", ".rb", "makefile")
+_SLASHES = re.compile(r"(?:^|\s)(?://+|/\*+)\s?(.*)")
 _OPEN, _CLOSE = "([{", ")]}"
 
 Tokens = tuple[str, ...]
@@ -66,6 +67,11 @@ class _HunkReader:
         self._first = False
         self._counted = False
 
+    @property
+    def missing(self) -> bool:
+        """Whether the last hunk is shorter than its header says."""
+        return max(self._left) > 0
+
     def flush(self) -> None:
         if self._old or self._new:
             self.hunks.append(Hunk(tuple(self._old), tuple(self._new), self._first))
@@ -103,17 +109,26 @@ def hunks_of(diff: str) -> list[Hunk]:
     return reader.hunks
 
 
-def _without_docstrings(lines: tuple[str, ...], *, first: bool) -> list[str]:
-    """Lines outside docstrings whose opening is visible right after a definition or at the file's start.
+def is_whole(diff: str) -> bool:
+    """Whether no hunk is shorter than it says: a diff that was cut hides what follows."""
+    reader = _HunkReader()
+    for line in diff.split("\n"):
+        reader.feed(line)
+    return not reader.missing
+
+
+def docstring_lines(lines: tuple[str, ...], *, first: bool) -> frozenset[int]:
+    """Which lines are docstrings whose opening is visible right after a definition or at the file's start.
 
     A docstring that opened before the hunk is *not* recognised: from inside a diff it cannot be
     told from code.
     """
-    kept: list[str] = []
+    inside: list[int] = []
     closing = ""
     may_open = first
-    for line in lines:
+    for number, line in enumerate(lines):
         if closing:
+            inside.append(number)
             if closing in line:
                 closing = ""
             continue
@@ -121,14 +136,26 @@ def _without_docstrings(lines: tuple[str, ...], *, first: bool) -> list[str]:
         if opened:
             rest = line[opened.end() :]
             closing = "" if opened[1] in rest else opened[1]
-            if not closing and rest.split(opened[1], 1)[1].strip():
-                kept.append(line)  # code behind the closing quotes
+            if closing or not rest.split(opened[1], 1)[1].strip():
+                inside.append(number)  # else there is code behind the closing quotes
             may_open = False
             continue
-        kept.append(line)
         if line.strip():
             may_open = bool(_DEFINITION.match(line))
-    return kept
+    return frozenset(inside)
+
+
+def _without_docstrings(lines: tuple[str, ...], *, first: bool) -> list[str]:
+    inside = docstring_lines(lines, first=first)
+    return [line for number, line in enumerate(lines) if number not in inside]
+
+
+def comment_of(line: str, path: str) -> str:
+    """What a line of code says to readers: from an unquoted `#` or `//` on, as the file's language has it."""
+    if path.lower().endswith(_HASH_COMMENTS):
+        return next((line[match.end() :] for match in _TOKEN.finditer(line) if match[0] == "#"), "")
+    told = _SLASHES.search(line)
+    return told[1] if told else ""
 
 
 def _plain(token: str) -> str:
@@ -229,19 +256,26 @@ def edits_of(diff: str, path: str) -> Edits:
         return Edits(readable=False, edits=())
     if any(len(line) > LINE_CHARS_MAX for line in diff.split("\n")):
         return Edits(readable=False, edits=())  # cutting such a line could hide the edit behind the cut
-    hash_comments = path.lower().endswith(_HASH_COMMENTS)
-    python = path.lower().endswith((".py", ".pyi"))
     edits: list[Edit] = []
     hunks = hunks_of(diff)
     for hunk in hunks:
-        sides = []
-        for lines in (hunk.old, hunk.new):
-            kept = _without_docstrings(lines, first=hunk.first) if python else list(lines)
-            sides.append(_statements(kept, hash_comments=hash_comments))
-        if max(len(sides[0]), len(sides[1])) > STATEMENTS_MAX:
+        found = edits_in(hunk, path)
+        if found is None:
             return Edits(readable=False, edits=())
-        edits.extend(_compare(sides[0], sides[1]))
+        edits.extend(found)
     return Edits(readable=bool(hunks), edits=tuple(edits))
+
+
+def edits_in(hunk: Hunk, path: str) -> tuple[Edit, ...] | None:
+    """The edits of one hunk, None where it has too many statements."""
+    python = path.lower().endswith((".py", ".pyi"))
+    sides = []
+    for lines in (hunk.old, hunk.new):
+        kept = _without_docstrings(lines, first=hunk.first) if python else list(lines)
+        sides.append(_statements(kept, hash_comments=path.lower().endswith(_HASH_COMMENTS)))
+    if max(len(sides[0]), len(sides[1])) > STATEMENTS_MAX:
+        return None
+    return tuple(_compare(sides[0], sides[1]))
 
 
 def is_number(token: str) -> bool:

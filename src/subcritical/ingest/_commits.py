@@ -11,7 +11,7 @@ import msgspec
 
 from subcritical.ingest.artifacts import Classify
 from subcritical.ingest.records import Place, Seen
-from subcritical.schema import ArtifactChange
+from subcritical.schema import PROTECTED, ArtifactChange
 
 _TRAILER = re.compile(r"(?m)^([A-Za-z0-9-]{1,60}):[ \t]*(\S.{0,400})$")
 _INDEX = re.compile(r"(?m)^index ([0-9a-f]{4,64})\.\.([0-9a-f]{4,64})")
@@ -42,9 +42,10 @@ def changes(
 ) -> Iterator[Seen]:
     """One event for each file. What the `first` commit of a history holds is what later ones are compared with.
 
-    Commits of different `branch`es are no history of each other.
+    Commits of different `branch`es are no history of each other. What guards comes last within a commit, so that
+    what is written beside it is known by then.
     """
-    for file in files:
+    for file in sorted(files, key=lambda file: classify(file.path) in PROTECTED):
         data = ArtifactChange(
             artifact=classify(file.path),
             path=file.path,
