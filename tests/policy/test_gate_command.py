@@ -96,6 +96,35 @@ def test_bad_configuration_is_named(place, name, text, says):
     assert says in result.output
 
 
+def test_a_question_without_its_level_is_told_which_levels_there_are(place):
+    gate = place / "gate.yaml"
+    CliRunner().invoke(main, ["gate", "init", str(gate)])
+    gate.write_text(gate.read_text().replace("autonomy: 3", "autonomy: 77"))
+    asked = ("--subject", "model-7", "--digest", DIGEST, "--evidence", str(place / "evidence"))
+    for more in ((), asked):
+        result = CliRunner().invoke(main, ["gate", "check", str(gate), *more])
+        assert result.exit_code == 2
+        assert not result.stdout
+        for words in (str(gate), "needs --autonomy", "one of 1, 2, 77:", "subcritical gate explain", "check --help"):
+            assert words in result.stderr, words
+        assert ("--subject, --digest, --evidence" in result.stderr) is (more == ())
+    result = CliRunner().invoke(main, ["gate", "check", "progress-rate", "--json"])
+    assert result.exit_code == 2
+    assert json.loads(result.stdout)["error"]["kind"] == "input"
+
+
+@pytest.mark.parametrize("name", ["--subject", "--digest", "--evidence"])
+def test_a_question_without_another_of_its_parts_names_it(place, name):
+    parts = {"--autonomy": "3", "--subject": "model-7", "--digest": DIGEST, "--evidence": str(place / "evidence")}
+    del parts[name]
+    result = CliRunner().invoke(
+        main, ["gate", "check", "progress-rate", *(word for part in parts.items() for word in part)]
+    )
+    assert result.exit_code == 2
+    assert f"progress-rate needs {name} as well" in result.stderr
+    assert "one of" not in result.stderr
+
+
 def test_a_gate_file_with_a_softened_rule_is_refused_with_its_line(place):
     gate = place / "gate.yaml"
     runner = CliRunner()

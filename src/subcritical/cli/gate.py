@@ -23,11 +23,11 @@ def gate() -> None:
 
 @gate.command(name="check")
 @click.argument("gate_name", metavar="GATE")
-@click.option("--autonomy", type=click.IntRange(1, 100), required=True, help="The level asked for.")
-@click.option("--subject", required=True, metavar="NAME", help="What wants it.")
-@click.option("--digest", required=True, metavar="SHA256", help="Of the subject's bytes.")
+@click.option("--autonomy", type=click.IntRange(1, 100), help="The level asked for. Needed.")
+@click.option("--subject", metavar="NAME", help="What wants it. Needed.")
+@click.option("--digest", metavar="SHA256", help="Of the subject's bytes. Needed.")
 @click.option("--compute", type=float, help="Effective compute of the subject, as in its evidence.")
-@click.option("--evidence", type=click.Path(path_type=Path), required=True, metavar="FOLDER", help="*.dsse.json files.")
+@click.option("--evidence", type=click.Path(path_type=Path), metavar="FOLDER", help="*.dsse.json files. Needed.")
 @click.option("--signers", type=click.Path(path_type=Path), metavar="FILE", help="OWNER CLASS KEY, one a line.")
 @click.option("--log", type=click.Path(path_type=Path), metavar="FILE", help="tlog-policy: which logs count.")
 @click.option("--today", metavar="DAY", help="Decide as of this day (default: today, UTC).")
@@ -37,11 +37,11 @@ def gate() -> None:
 @errors_end_here
 def check_command(
     gate_name: str,
-    autonomy: int,
-    subject: str,
-    digest: str,
+    autonomy: int | None,
+    subject: str | None,
+    digest: str | None,
     compute: float | None,
-    evidence: Path,
+    evidence: Path | None,
     signers: Path | None,
     log: Path | None,
     today: str | None,
@@ -57,6 +57,9 @@ def check_command(
     Example: subcritical gate check gate.yaml --autonomy 2 --subject model-7 --digest 9f2c... --compute 1e26
                --evidence evidence/ --signers signers.txt --log log.tlog
     """
+    if autonomy is None or subject is None or digest is None or evidence is None:
+        given = {"--autonomy": autonomy, "--subject": subject, "--digest": digest, "--evidence": evidence}
+        raise InputError(_lacks(gate_name, [name for name, value in given.items() if value is None]))
     about = Subject(name=subject, digest=digest, effective_compute=compute)
     found, gate_digest, decision = check(
         gate_name,
@@ -76,6 +79,16 @@ def check_command(
         say(f"decision: {statement}; not signed and in no log yet")
     show_json(msgspec.to_builtins(decision)) if as_json else _text(decision)
     sys.exit(0 if decision.outcome is Outcome.ALLOW else 1)
+
+
+def _lacks(gate_name: str, missing: list[str]) -> str:
+    """What a question to a gate lacks; which levels can be asked for is read in the gate itself."""
+    found, _ = load_gate(gate_name)
+    says = f"gate check {gate_name} needs {', '.join(missing)} as well"
+    if "--autonomy" in missing:
+        levels = ", ".join(str(number) for number in sorted(level.autonomy for level in found.levels))
+        says += f"; --autonomy is one of {levels}: see subcritical gate explain {gate_name}"
+    return f"{says}; for an example see subcritical gate check --help"
 
 
 @gate.command(name="explain")
