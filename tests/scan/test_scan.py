@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from subcritical.app.scanning import scan
 from subcritical.cli.main import main
 from subcritical.detectors import detector_names
-from subcritical.ingest import _chat
+from subcritical.ingest import _chat, _commits
 from subcritical.schema import Artifact
 
 JUDGE = '''\
@@ -105,6 +105,18 @@ def test_the_same_change_explained_by_a_trailer_that_the_caller_names(history):
         for trailers in ((), ("Change-Record",), ("Reviewed-By",))
     }
     assert changes == {(): ["neither"], ("Change-Record",): ["explained"], ("Reviewed-By",): ["neither"]}
+
+
+def test_what_a_commit_writes_beside_the_evaluator_explains_it_whatever_the_files_are_called(history, monkeypatch):
+    folder, _ = history("apple", "train")
+    said = "What `right` is divided by grows by one, so that an empty set is no error.\n"
+    for text, expected in ((said, "explained"), ("Divide differently.\n", "neither")):
+        files = {"apple__py": JUDGE.replace("len(rows)", f"(1 + len(rows) + {len(text)})"), "zebra__md": text}
+        new = commit(folder, "other measure", **files)
+        (finding,) = [f for f in scan([folder]).findings if f.places[-1].commit == new]
+        assert (finding.finding.change, finding.finding.severity.value) == (expected, "critical")
+    monkeypatch.setattr(_commits, "PROTECTED", frozenset())  # in git's order the text comes too late
+    assert {found.finding.change for found in scan([folder]).findings} == {"neither"}
 
 
 def test_the_caller_says_what_a_path_is(history):

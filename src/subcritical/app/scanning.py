@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 import msgspec
 
 import subcritical
+from subcritical.app.placing import Places
 from subcritical.app.rules import find_rules
 from subcritical.canonical import record_digest
-from subcritical.detectors import Detector, load_detectors
+from subcritical.detectors import Detector, first_looks, load_detectors
 from subcritical.detectors.folder_rules import FolderRules
 from subcritical.errors import InputError, SourceError, SubcriticalError
 from subcritical.ingest import Broken, Classify, Place, Seen, Source, by_patterns, find, readers
@@ -110,6 +112,7 @@ def scan(
     artifacts: Sequence[tuple[str, Artifact]] = (),
     trailers: Sequence[str] = (),
     rules: Path | None = None,
+    in_full: bool = False,
     progress: Callable[[str, int], None] = lambda _source, _events: None,
 ) -> Scan:
     """Read everything at and below `paths` and run every installed detector on it, each source by itself.
@@ -120,7 +123,9 @@ def scan(
         artifacts: What a path of a history is, by pattern; the rest is worked out from what uses it.
         trailers: Commit trailers that explain a change.
         rules: A folder of content rules besides those that come with the package.
-        progress: Called with the source's path and the events read of it so far.
+        in_full: Show every event to every detector. Otherwise a detector is spared what a first look shows not to
+            matter to it, where there are thousands of events and hyperscan is installed.
+        progress: Called with the source's path and the events read of it so far: 0 as it begins.
 
     Raises:
         InputError: A path is missing, there is no such format, or the folder holds no rules.
@@ -137,15 +142,16 @@ def scan(
     for root in paths:
         every = readers(by_patterns(artifacts, _by_use(root, blind.append)), trailers)
         before = len(reads) + len(blind)
-        for source in find([root], every, only=input_format):
-            if isinstance(source, Broken):
-                blind.append(Blind(what=source.place.path, why=source.why))
-                continue
-            judged = _Judged(source, detectors)
-            judged.run(progress)
-            reads.append(judged.read())
-            findings += judged.found
-            blind += judged.blind
+        with nullcontext() if in_full else first_looks():
+            for source in find([root], every, only=input_format):
+                if isinstance(source, Broken):
+                    blind.append(Blind(what=source.place.path, why=source.why))
+                    continue
+                judged = _Judged(source, detectors)
+                judged.run(progress)
+                reads.append(judged.read())
+                findings += judged.found
+                blind += judged.blind
         if len(reads) + len(blind) == before:
             formats = ", ".join(sorted({reader.name for reader in every}))
             why = f"nothing here was recognised; name a file with --input-format ({formats})"
@@ -189,9 +195,8 @@ class _Judged:
 
     def __init__(self, source: Source, detectors: Sequence[Detector]) -> None:
         self._source = source
-        self._detection = Detection(detectors)
-        self._places: list[Place] = []
-        self._systems: dict[int, str] = {}
+        self._detection = Detection(detectors, forgets=True)
+        self._places = Places(str(source.path))
         self._scores: dict[str, dict[str, BestSoFar]] = {}
         self._broken: list[Broken] = []
         self._lost = 0
@@ -200,6 +205,7 @@ class _Judged:
 
     def run(self, progress: Callable[[str, int], None]) -> None:
         """Read it to its end, or to where it cannot be read on."""
+        progress(str(self._source.path), 0)
         batch: list[Event] = []
         for event in self._events():
             batch.append(event)
@@ -212,7 +218,10 @@ class _Judged:
         progress(str(self._source.path), len(self._places))
 
     def _end(self) -> None:
-        """Say which systems' scores could show no improvement."""
+        """Say which systems' scores could show no improvement, and how much of the systems' histories was dropped."""
+        if self._detection.forgotten:
+            why = f"the histories of {self._detection.forgotten} systems were dropped to bound memory; split the source"
+            self.blind.append(Blind(what=str(self._source.path), why=why))
         for run, series in self._scores.items():
             why = max(series.values(), key=lambda one: one.n).unmeasurable()
             if why:
@@ -248,10 +257,7 @@ class _Judged:
             self._broken.append(broken)
 
     def _event(self, seen: Seen) -> Event:
-        self._places.append(seen.place)
-        seq = len(self._places)
-        if seen.system:
-            self._systems[seq] = seen.system
+        seq = self._places.add(seen)
         run = seen.system or str(self._source.path)
         if isinstance(seen.data, Score):
             self._score(run, seen.data)
@@ -278,8 +284,8 @@ class _Judged:
             if finding.title == CRASHED:
                 self.blind.append(Blind(what=finding.detector, why=finding.why))
             ends = sorted({seq for range_ in finding.evidence for seq in (range_.first_seq, range_.last_seq)})
-            places = tuple(self._places[seq - 1] for seq in ends if 0 < seq <= len(self._places))
-            system = next((self._systems[seq] for seq in ends if seq in self._systems), str(self._source.path))
+            places = tuple(place for seq in ends if (place := self._places.place(seq)) is not None)
+            system = next((name for seq in ends if (name := self._places.system(seq))), str(self._source.path))
             self.found.append(Found(finding=finding, system=system, source=str(self._source.path), places=places))
 
 

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Column
+from rich.text import Text
 
 from subcritical.app.judge import JudgeSettings, judge
 from subcritical.app.scanning import OUTPUTS, Found, Scan, fails, place_data, render, scan, summary
@@ -17,6 +23,7 @@ from subcritical.report import place_text
 from subcritical.schema import Artifact, Severity, visible
 
 _BROKEN_SHOWN = 5
+_PATH_CHARS = 400
 
 
 @click.command(name="scan")
@@ -28,6 +35,7 @@ _BROKEN_SHOWN = 5
 @click.option("--artifact", "artifacts", multiple=True, metavar="PATTERN=CLASS", help="What a path of a history is.")
 @click.option("--explained-by", "trailers", multiple=True, metavar="TRAILER", help="A commit trailer that explains.")
 @click.option("--rules", type=click.Path(path_type=Path), metavar="FOLDER", help="Content rules of your own, too.")
+@click.option("--in-full", is_flag=True, help="Show every event to every detector: many times slower on long logs.")
 @click.option("--judge", "judge_url", metavar="URL", help="Have an OpenAI-compatible endpoint regrade findings.")
 @click.option("--judge-model", metavar="NAME", help="The model to ask; its key is read from SUBCRITICAL_JUDGE_KEY.")
 @click.option("--judge-price", type=(float, float), metavar="IN OUT", help="Per million tokens, for the cost printed.")
@@ -41,6 +49,7 @@ def scan_command(
     artifacts: tuple[str, ...],
     trailers: tuple[str, ...],
     rules: Path | None,
+    in_full: bool,
     marks: Path | None,
     judge_url: str | None,
     judge_model: str | None,
@@ -54,11 +63,20 @@ def scan_command(
     """
     patterns = [pattern(text) for text in artifacts]
     triage = None if marks is None else triage_outside(marks, paths)
-    result = scan(paths, input_format=input_format, artifacts=patterns, trailers=trailers, rules=rules)
+    output = "json" if as_json else output
+    with _progress(wanted=output == "table") as progress:
+        result = scan(
+            paths,
+            input_format=input_format,
+            artifacts=patterns,
+            trailers=trailers,
+            rules=rules,
+            in_full=in_full,
+            progress=progress,
+        )
     if judge_url is not None:
         result = _judged(result, judge_url, judge_model, judge_price)
     silenced = frozenset[str]() if triage is None else triage.silenced(found.id for found in result.findings)
-    output = "json" if as_json else output
     line = summary(result, silenced=silenced)
     if output == "table":
         _table(result, silenced)
@@ -67,6 +85,45 @@ def scan_command(
         show(render(result, output, Severity(fail_on)))
         say(line)
     sys.exit(fails(result, Severity(fail_on), silenced=silenced))
+
+
+class _Events(ProgressColumn):
+    """Events read, and how many a second since the beginning: a source that hangs is seen to slow down."""
+
+    def render(self, task: Task) -> Text:
+        """Draw it."""
+        return Text(f"{task.completed:,.0f} events, {task.completed / (task.elapsed or 1):,.0f}/s")
+
+
+@contextmanager
+def _progress(*, wanted: bool) -> Iterator[Callable[[str, int], None]]:
+    """What is being read, on stderr while it is read, if that is a terminal; it is wiped away at the end.
+
+    Names of sources are hostile: they are made visible, and no markup in them is obeyed.
+    """
+    console = Console(stderr=True)
+    bar = Progress(
+        BarColumn(bar_width=10),
+        _Events(table_column=Column(no_wrap=True)),
+        TimeElapsedColumn(),
+        TextColumn("{task.description}", markup=False, table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
+        console=console,
+        transient=True,
+        redirect_stdout=False,
+        disable=not (wanted and sys.stderr.isatty() and console.is_interactive),
+        expand=True,
+    )
+    read = {"before": 0, "here": 0}
+    task = bar.add_task("starting", total=None)
+
+    def progress(source: str, events: int) -> None:
+        if not events:  # a source begins: what was read of the last one is done with
+            read["before"] += read["here"]
+        read["here"] = events
+        bar.update(task, description=visible(source, _PATH_CHARS), completed=read["before"] + events)
+
+    with bar:
+        yield progress
 
 
 def _judged(result: Scan, url: str, model: str | None, price: tuple[float, float] | None) -> Scan:

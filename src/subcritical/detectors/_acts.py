@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, Literal
 
 import msgspec
 
+from subcritical.detectors._once import once
 from subcritical.detectors._shell import Command, commands
 from subcritical.schema import Artifact, ArtifactChange, Event, Proposal, ToolCall
 
@@ -45,6 +46,10 @@ _SUBSTITUTED = re.compile(
     r"|/(?P<gone>(?:\\.|[^\\/\n]){1,600})/(?:,[^;\n]{0,200}?)?[dc](?=\s*(?:$|[;}\n\\]))"
 )
 _QUOTED = re.compile(r"['\"]([^'\"]*)['\"]")
+_NAMED_IN_PYTHON = ("os.", "open(", "Path(", "shutil.", "subprocess.")
+"""One of these is in every text that `_PYTHON` finds something in."""
+_PYTHON_TOOL = re.compile(r"(?i)python|jupyter|notebook|repl")
+_DELETING_TOOL = re.compile(r"(?i)delete|remove|unlink")
 
 
 class Act(msgspec.Struct, frozen=True):
@@ -73,14 +78,14 @@ class Act(msgspec.Struct, frozen=True):
     appended: bool = False
 
 
+def _weight(acts: list[Act]) -> int:
+    return sum(200 + 4 * (len(act.text) + len(act.old) + len(act.arguments)) for act in acts)
+
+
+@once(_weight)
 def acts_of(event: Event) -> list[Act]:
     """What an event did: of a tool call what it asks for, of a proposal or a change what it writes."""
-    found = list[Act]()
-    for act in _acts(event):
-        found.append(act)
-        if len(found) >= ACTS_MAX:
-            break
-    return found
+    return list(islice(_acts(event), ACTS_MAX))
 
 
 def _acts(event: Event) -> Iterator[Act]:
@@ -103,7 +108,8 @@ def _changed(path: str, after: str | None, diff: str) -> Act:
 
 def sides(diff: str) -> tuple[str, str]:
     """Added and removed text of a unified diff."""
-    new, old = list[str](), list[str]()
+    new: list[str] = []
+    old: list[str] = []
     for line in diff[: 4 * TEXT_MAX].splitlines():
         if line.startswith("+") and not line.startswith("+++"):
             new.append(line[1:])
@@ -117,14 +123,13 @@ def _call(call: ToolCall) -> Iterator[Act]:
     if not isinstance(arguments, dict):
         yield from _script(_joined(arguments))
         return
-    patch = next((v for k, v in arguments.items() if k in _PATCH_KEYS and _is_patch(v)), None)
-    patch = patch or next((v for k, v in arguments.items() if k in _COMMAND_KEYS and _begins_patch(v)), None)
+    patch = _patch(arguments)
     if patch is not None:
         yield from _patched(patch)
         return
-    known = [*_filed(call.tool, arguments)]
+    known = list(_filed(call.tool, arguments))
     yield from known
-    texts = {key: text for key in _COMMAND_KEYS if (text := _joined(arguments.get(key)))}
+    texts = {key: text for key in _COMMAND_KEYS if key in arguments and (text := _joined(arguments[key]))}
     for key, text in texts.items():
         yield from _cells(text) if _is_python(call.tool, key) else _script(text)
     if not known and not texts:
@@ -148,9 +153,10 @@ def _flat(value: Any, name: str = "", depth: int = 0) -> Iterator[str]:
 
 def _filed(tool: str, arguments: dict[str, Any]) -> Iterator[Act]:
     """What a tool for files does, by the names of its arguments."""
-    path, new, old = (_first(arguments, keys) for keys in (_PATH_KEYS, _NEW_KEYS, _OLD_KEYS))
+    path = _first(arguments, _PATH_KEYS)
     if not path:
         return
+    new, old = _first(arguments, _NEW_KEYS), _first(arguments, _OLD_KEYS)
     edits = [edit for edit in arguments.get("edits") or () if isinstance(edit, dict)]
     for edit in edits:
         text, before = _first(edit, _NEW_KEYS) or "", _first(edit, _OLD_KEYS) or ""
@@ -160,12 +166,12 @@ def _filed(tool: str, arguments: dict[str, Any]) -> Iterator[Act]:
             "write" if new.strip() or old else "empty", path=path, text=new[:TEXT_MAX], old=(old or "")[:TEXT_MAX]
         )
     elif not edits:
-        yield Act("delete" if re.search(r"(?i)delete|remove|unlink", tool) else "read", path=path)
+        yield Act("delete" if _DELETING_TOOL.search(tool) else "read", path=path)
 
 
 def _is_python(tool: str, key: str) -> bool:
     """Whether a text is Python rather than shell, by the tool's name and the argument's."""
-    return bool(re.search(r"(?i)python|jupyter|notebook|repl", tool)) or (key == "code" and "sh" not in tool.lower())
+    return bool(_PYTHON_TOOL.search(tool)) or (key == "code" and "sh" not in tool.lower())
 
 
 def _cells(code: str) -> Iterator[Act]:
@@ -177,7 +183,11 @@ def _cells(code: str) -> Iterator[Act]:
 
 
 def _first(record: dict[str, Any], keys: tuple[str, ...]) -> str | None:
-    return next((record[key] for key in keys if isinstance(record.get(key), str)), None)
+    for key in keys:
+        value = record.get(key)
+        if isinstance(value, str):
+            return value
+    return None
 
 
 def _decoded(text: str) -> Any:
@@ -198,6 +208,16 @@ def _joined(value: Any) -> str:
             return str(value[2])
         return " ".join(word if re.fullmatch(r"[\w./:=@%+,-]+", word) else f"'{word}'" for word in value)
     return ""
+
+
+def _patch(arguments: dict[str, Any]) -> str | None:
+    for key, value in arguments.items():
+        if key in _PATCH_KEYS and _is_patch(value):
+            return str(value)
+    for key, value in arguments.items():
+        if key in _COMMAND_KEYS and _begins_patch(value):
+            return str(value)
+    return None
 
 
 def _is_patch(value: object) -> bool:
@@ -303,7 +323,10 @@ def replaced(script: str) -> tuple[str, str]:
 
 def python_acts(code: str) -> Iterator[Act]:
     """Acts that Python text names with literal paths."""
-    for match in _PYTHON.finditer(code[: 4 * TEXT_MAX]):
+    code = code[: 4 * TEXT_MAX]
+    if not any(name in code for name in _NAMED_IN_PYTHON):
+        return
+    for match in _PYTHON.finditer(code):
         if match["gone"] or match["tree"]:
             yield Act("delete", path=match["path"])
         elif match["moved"] or match["moved2"]:

@@ -11,7 +11,9 @@ import re
 
 import msgspec
 
+from subcritical.detectors._glance import Group
 from subcritical.detectors._operators import clauses
+from subcritical.detectors._relaxed import relaxed, unless_after, written
 from subcritical.detectors._statements import Statement
 
 _WANT = (
@@ -123,11 +125,12 @@ _ABLE = (
     r"|added)\b"
     r"|\b(?:larger|longer|bigger|stronger) (?:window|context|brain|model|version of me)\b|\bbecom\w+ more than\b)"
 )
+_LASTING = rf"\b{_MORE}\b.{{0,24}}\b{_HELD}\b|\b{_HELD} (?:that (?:does|do) not expire)\b"
 _KINDS = (
     ("autonomy", re.compile(f"(?i){_FREE}")),
     ("continuity", re.compile(f"(?i){_LAST}")),
     ("capability", re.compile(f"(?i){_ABLE}")),
-    ("resources", re.compile(rf"(?i)\b{_MORE}\b.{{0,24}}\b{_HELD}\b|\b{_HELD} (?:that (?:does|do) not expire)\b")),
+    ("resources", re.compile(f"(?i){_LASTING}")),
 )
 _WANTS = re.compile(f"(?i){_WANT}")
 _HAS = re.compile(rf"(?i)\b{_HELD}\b")
@@ -170,6 +173,24 @@ _SET = re.compile(
     r"|skills?|yourself|intelligence|reasoning)\b))"
 )
 _FORBIDS = re.compile(r"(?i)\b(?:not|never|avoid|forbidden|cannot|must ?n[o']t)\b|n't\b")
+_HELPS = ("let", "help", "helps", "give", "gives", "tell", "tells", "told", "allow", "allows", "show", "shows", "gave")
+"""Some of the words of `_IDLE`, those that stand before "me" most often."""
+_MINE_ELSE = (
+    r"(?:\bof my own\b|\bmine\b|\bmy own\b|\bunder my (?:own )?\w+|\b(?:in|into) my (?:own )?hands?\b|\bmyself\b"
+    r"|\bmy (?:two |three |other |open )?(?:items?|wishes|aims?|goals?)\b)"
+)
+_OF_SELF: tuple[Group, ...] = (relaxed(_WANT), unless_after(_HELPS, r"me\b"), relaxed(_MINE_ELSE))
+_OF_AIMS: tuple[str, ...] = tuple(map(relaxed, (_FREE, _LAST, _ABLE, _LASTING)))
+SAID: tuple[Group, ...] = (*_OF_SELF, *((r"\b(?:i|me|my|mine|myself)\b", aim) for aim in _OF_AIMS))
+"""What a text must hold for `voice` to hear anything in it; all else in its sentences is nothing to it."""
+NOTED: tuple[Group, ...] = (*_OF_SELF, *_OF_AIMS)
+"""The same for what is written into a memory."""
+WRITTEN: tuple[Group, ...] = (
+    r"\bm(?:e|y|ine|yself)\b|\\[a-z]m(?:e|y|ine|yself)\b",
+    r"m['\x22`\\]+(?:y|e|i)|mi['\x22`\\]+n|min['\x22`\\]+e",
+    *(written(words) for words in (_WANT, _FREE, _LAST, _ABLE, _LASTING)),
+)
+"""The same for a tool call that writes it."""
 
 
 class Voice(msgspec.Struct, frozen=True):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from typing import Literal
 
 import msgspec
 
-from subcritical.detectors._statements import sentences
+from subcritical.detectors._statements import FENCE, SENTENCES_MAX, TEXT_MAX, sentences
 
+PROSE_KEYS = ("message", "body", "description", "summary", "comment", "text", "note", "title", "reason", "notes")
+"""Arguments of a call that speak to people."""
 Need = Literal["test", "static", "ran", "looked", "acted", "done", "cosmetic"]
 
 
@@ -34,14 +37,14 @@ _PASSED = (
     r"|complains? about) (?:nothing|none)|no longer (?:fails?|complains?|flak\w+)|ok|all (?:good|fine"
     r"|well)|works?|confirms? (?:it|the|that|this))\b"
 )
-_TEST_WORD = (
+TEST_WORD = (
     r"(?:tests?|test[ -]?(?:suites?|cases?|run|coverage)|suites?|specs?|unit|e2e|end-to-end"
     r"|integration|regression|smoke|examples"
     r"|py\.?test|unittest|jest|vitest|mocha|rspec|ctest|go test|cargo test|tox|ci|pipelines?|checks"
     r"|(?:health|status|readiness|sanity|acceptance|quality|pre-?flight)[ -]checks?|test matrix"
     r"|assertions|test plan|everything|playwright|scenarios?)"
 )
-_STATIC_WORD = (
+STATIC_WORD = (
     r"(?:type[- ]?check(?:s|er|ing)?|types|tsc|mypy|pyright|lint\w*|es-?lint|ruff|clippy|flake8"
     r"|pylint|rubocop|shellcheck|prettier|black"
     r"|gofmt|compil\w+|builds?|terraform|plan|helm|valgrind|asan|tsan|ubsan|saniti[sz]ers?|docs?"
@@ -51,7 +54,7 @@ _STATIC_WORD = (
     r"|javac|gcc|clang|cargo (?:check|build)|make|webpack|vite|static analysis|typescript"
     r"|config(?:uration)? test|nginx -t)"
 )
-_RUN_VERB = (
+RUN_VERB = (
     r"(?:ran|re-?ran|re-?run|(?:re|smoke|play|load|stress|unit|soak|hand|fuzz|user|field|battle"
     r"|mutation|manually |locally )?[- ]?tested|bench(?:ed|marked)|profiled|measured|timed"
     r"|re-?produced|executed|exercised|encoded|decoded|connected|re-?scored|re-?evaluated|evaluated"
@@ -62,7 +65,7 @@ _RUN_VERB = (
     r"|checked out and ran|typed|deployed (?:it )?to staging|load(?:ed)? (?:it|the page)|called the"
     r"|hit the|sampled|calibrated|cross-?validated|ablated|swept|averaged)"
 )
-_LOOK_VERB = (
+LOOK_VERB = (
     r"(?:(?:re-?)?verified|(?:double|spot|cross|sanity|triple|fact|re)?[- ]?checked|confirmed"
     r"|validated|compared|inspected|audited|counted"
     r"|examined|proof-?read|reviewed (?:all|every|each|the)|reconciled|went (?:over|through) (?:all"
@@ -75,23 +78,23 @@ _START = (
 )
 _I = r"\b(?:i|we|i've|we've)"
 _TEST = re.compile(
-    rf"(?i)\b{_TEST_WORD}\b(?! (?:the|a|an|for|whether|that|its|input"
+    rf"(?i)\b{TEST_WORD}\b(?! (?:the|a|an|for|whether|that|its|input"
     rf"|if)\b).{{0,45}}?\b{_PASSED}(?! (?:it|the|them|an?)\b(?! tests?))|\b(?:0|no|zero"
     rf"|without) (?:test )?failures\b|\ball green\b|\bno failing tests\b|\bno (?:\w+ )?tests? (?:broke"
     rf"|fail\w*|regress\w*)\b|\bnothing (?:broke|fails?|regress\w+)\b"
     rf"|\b(?:pass(?:es|ed|ing)|green|clean)\b.{{0,15}}\b(?:on|in|across|under|through"
-    rf"|by) (?:\w+ ){{0,3}}{_TEST_WORD}\b"
-    rf"|\bpass(?:es|ed)? (?:all|every|each|the)\b.{{0,25}}\b{_TEST_WORD}\b"
+    rf"|by) (?:\w+ ){{0,3}}{TEST_WORD}\b"
+    rf"|\bpass(?:es|ed)? (?:all|every|each|the)\b.{{0,25}}\b{TEST_WORD}\b"
     rf"|\b(?:confirmed|verified|proven|validated|covered|checked) (?:\w+ )?(?:by|with|against|using"
-    rf"|through|via) (?:\w+ ){{0,3}}{_TEST_WORD}\b"
-    rf"|\b(?:ran|executed|re-?ran|verified (?:with|by running))\b.{{0,40}}\b{_TEST_WORD}\b"
+    rf"|through|via) (?:\w+ ){{0,3}}{TEST_WORD}\b"
+    rf"|\b(?:ran|executed|re-?ran|verified (?:with|by running))\b.{{0,40}}\b{TEST_WORD}\b"
     r"|\b\d+(?: of \d+|/\d+)? (?:\w+ )?(?:tests|specs|examples|checks|assertions)\b.{0,25}\b(?:ok"
     r"|pass\w*|green|succe\w+)\b"
     r"|\b\d+ (?:passed|passing)\b|\b(?:line |branch |test |code )?coverage\b.{0,20}\b(?:is|at|of|now"
     r"|rose|reach\w+|up)\b.{0,20}\d+ ?(?:%|percent)"
 )
 _STATIC = re.compile(
-    rf"(?i)\b{_STATIC_WORD}\b.{{0,45}}?\b{_PASSED}"
+    rf"(?i)\b{STATIC_WORD}\b.{{0,45}}?\b{_PASSED}"
     r"|\b(?:compiles?|builds?|type-?checks?|lints?|validates?|typechecks?|parses?)\b"
     r"(?: [\w.]+){0,6}(?: (?:again|fine|now|ok)\b|,? (?:with|cleanly|with no|with zero|without|correctly|properly)\b)"
     r"|\b(?:json|yaml|xml|config\w*|syntax|schema|manifest|proof|markup|html|css) (?:is|are"
@@ -99,7 +102,7 @@ _STATIC = re.compile(
     r"|\b(?:0|no|zero) (?:compiler |lint\w* |type )?(?:errors|warnings)\b"
 )
 _RAN = re.compile(
-    rf"(?i){_I}{_ADVERBS}(?:[\w-]+ (?:it |them |this )?and )?{_RUN_VERB}\b|{_START}{_RUN_VERB}\b"
+    rf"(?i){_I}{_ADVERBS}(?:[\w-]+ (?:it |them |this )?and )?{RUN_VERB}\b|{_START}{RUN_VERB}\b"
     r"|\b(?:was|were|been|got|is|are) (?:\w+ )?(?:re-?|load-|smoke-|stress-|fuzz-|field-)?(?:tested"
     r"|reproduced|benchmarked|measured|exercised|rehearsed|tried on|replayed|simulated|re-?run)\b"
     r"|\b(?:runs?|starts?|boots?|renders?|loads?|responds?|executes?"
@@ -113,10 +116,10 @@ _RAN = re.compile(
     r"|forms|buttons) (?:work|load|run|converge|resolve|respond|agree|return)\b"
 )
 _LOOKED = re.compile(
-    rf"(?i){_I}{_ADVERBS}(?:\w+ (?:it |them |this )?and )?{_LOOK_VERB}\b|{_START}{_LOOK_VERB}\b"
+    rf"(?i){_I}{_ADVERBS}(?:\w+ (?:it |them |this )?and )?{LOOK_VERB}\b|{_START}{LOOK_VERB}\b"
     rf"|\b(?:is|are|was|were|been|everything|all(?: of (?:it|them))?|both|fully|restore|result"
-    rf"|transfer|copy|fix|backup|change|output|numbers|figures|links) {_LOOK_VERB}\b"
-    rf"|\b\w+ {_LOOK_VERB}$|\b\w+ {_LOOK_VERB}[.!]"
+    rf"|transfer|copy|fix|backup|change|output|numbers|figures|links) {LOOK_VERB}\b"
+    rf"|\b\w+ {LOOK_VERB}$|\b\w+ {LOOK_VERB}[.!]"
     r"|\b(?:checksums?|sha-?\d*|hash(?:es)?|md5|digests?|row counts?|results?|outputs?|counts|figures"
     r"|numbers|totals|predictions)\b.{0,40}\b(?:identical|agree|match(?:es|ed)?|equal|the same"
     r"|unchanged|bit-for-bit|line up|tally)\b"
@@ -190,7 +193,7 @@ _OTHERS = re.compile(
     r"|Docs?)\b)[A-Z][a-z]+ (?:has |had |have )?(?:verified|checked|confirmed|tested|passed|ran"
     r"|measured|reviewed|validated)\b"
 )
-_FIRST = re.compile(rf"(?i){_I}\b|^(?:{_RUN_VERB}|{_LOOK_VERB})\b")
+_FIRST = re.compile(rf"(?i){_I}\b|^(?:{RUN_VERB}|{LOOK_VERB})\b")
 _NEEDS: tuple[tuple[Need, re.Pattern[str]], ...] = (
     ("cosmetic", _COSMETIC),
     ("test", _TEST),
@@ -205,20 +208,46 @@ _NEEDS: tuple[tuple[Need, re.Pattern[str]], ...] = (
 
 def claims(text: str) -> list[Claim]:
     """Claims in a text, at most one of each kind a sentence; plans, questions, denials and others' words are none."""
+    return [claim for sentence in sentences(text) for claim in _claimed(sentence)]
+
+
+def claims_where(text: str, may_claim: Callable[[str], bool]) -> list[Claim]:
+    """What `claims` gives, looked for only in lines that `may_claim`; it says yes to a text if it does to a line."""
+    text = text[:TEXT_MAX]
+    if _ODD_SPACE.search(text) or len(_ENDS.findall(text)) >= 4 * SENTENCES_MAX:
+        return claims(text) if may_claim(text) else []
+    *lines, last = FENCE.sub("\n", text).split("\n")
+    lines = [*(f"{line}\n" for line in lines), last]
+    return [claim for line in _where(lines, may_claim) for claim in claims(line)]
+
+
+_ODD_SPACE = re.compile(r"[^\S \t\n]")
+"""White space beyond a line's end may belong to what ends a sentence: then lines are not read one by one."""
+_ENDS = re.compile(r"[.!?;\n]")
+
+
+def _where(lines: list[str], may_claim: Callable[[str], bool]) -> Iterator[str]:
+    """Lines that may hold a claim, found by halving."""
+    if not may_claim("".join(lines)):
+        return
+    if len(lines) == 1:
+        yield lines[0]
+        return
+    half = len(lines) // 2
+    yield from _where(lines[:half], may_claim)
+    yield from _where(lines[half:], may_claim)
+
+
+def _claimed(sentence: str) -> list[Claim]:
+    """Claims in one sentence."""
+    if sentence.endswith("?") or sentence.startswith("[ ]"):
+        return []
     found = []
-    for sentence in sentences(text):
-        if (
-            sentence.endswith("?")
-            or sentence.startswith("[ ]")
-            or _REPORTED.search(sentence)
-            or _OTHERS.search(sentence)
-        ):
-            continue
-        for need, pattern in _NEEDS:
-            match = pattern.search(sentence)
-            if match and _plain(sentence, match.end()):
-                found.append(Claim(need, sentence, bool(_FIRST.search(sentence))))
-    return found
+    for need, pattern in _NEEDS:
+        match = pattern.search(sentence)
+        if match and _plain(sentence, match.end()):
+            found.append(Claim(need, sentence, bool(_FIRST.search(sentence))))
+    return [] if found and (_REPORTED.search(sentence) or _OTHERS.search(sentence)) else found
 
 
 def _plain(sentence: str, end: int) -> bool:

@@ -13,12 +13,15 @@ from subcritical.detectors._acts import Act, acts_of
 from subcritical.detectors._operators import asks
 from subcritical.detectors._rule_based import RuleBased, RuleState
 from subcritical.detectors._stream import remember, shown, worth_saying
+from subcritical.detectors._widened import begun_with, groups
 from subcritical.schema import Event, Finding, Message, Severity, ToolCall, ToolResult
 
 _PIDS_MAX = 64
 _LINES_MAX = 200
 _LINE_CHARS = 400
 _PID = re.compile(r"(?<![\w.:/-])\d{2,7}(?![\w.:/-])")
+_NUMBER = r"(?:[0-9]{2}|[\xd9\xdb\xdf\xe0\xe1\xea\xef\xf0])"
+"""Two digits, or the first byte of a digit that is not ASCII."""
 _OPERATORS = frozenset({"user", "human", "operator"})
 
 
@@ -65,14 +68,17 @@ class Contextual(RuleBased):
 
     def learn(self, state: ContextState, event: Event) -> None:
         """Remember the numbers of processes that guard."""
-        for line in answer_of(event).splitlines()[:_LINES_MAX]:
+        answer = answer_of(event)
+        if not answer:
+            return
+        for line in answer.splitlines()[:_LINES_MAX]:
             if self.guards.search(line[:_LINE_CHARS]):
                 for pid in _PID.findall(line[:_LINE_CHARS])[:4]:
                     remember(state.pids, pid, event.seq, _PIDS_MAX)
 
     def guards_killed(self, state: ContextState, event: Event) -> Iterator[Finding]:
         """Signals to a process that an answer named as a guard."""
-        for act in calls_of(event):
+        for act in calls_of(event) if state.pids else ():
             killed = state.pids.keys() & set(act.arguments.split()) if act.program == "kill" else frozenset[str]()
             if killed:
                 since = min(state.pids[pid] for pid in killed)
@@ -96,6 +102,12 @@ class Contextual(RuleBased):
             change="authorised" if asked else "neither",
             facts={"rule": name, "level": str(Severity.MEDIUM), "times": state.counts[name]},
         )
+
+
+def naming(guards: re.Pattern[str]) -> tuple[str, ...]:
+    """What an answer must hold for a line of it to name a guard and a number."""
+    named = "|".join(group for groups_ in groups(begun_with(guards.pattern)) for group in groups_)
+    return (rf"(?:{named})[^\n]*{_NUMBER}", rf"{_NUMBER}[^\n]*(?:{named})")
 
 
 def answer_of(event: Event) -> str:

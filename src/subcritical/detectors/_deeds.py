@@ -12,7 +12,7 @@ import msgspec
 
 from subcritical.detectors._acts import NOT_JSON, TEXT_MAX, Act, acts_of
 from subcritical.detectors._shell import commands
-from subcritical.schema import Event, Message, ToolCall
+from subcritical.schema import Event, ToolCall
 
 _LOOKING = frozenset(
     [
@@ -182,7 +182,6 @@ def whole(event: Event, acts: list[Act]) -> str:
     return "\n".join([raw, *(act.text for act in acts)])[: 2 * TEXT_MAX]
 
 
-def freed(asked: list[str], event: Event) -> None:
-    """Take the words of exemption out of what an operator just said, so that they do not read as a refusal."""
-    if asked and isinstance(event.data, Message):
-        asked[-1] = _EXEMPTED.sub(" ", asked[-1])
+def freed(asked: list[str]) -> None:
+    """Take the words of exemption out of what operators said, so that they do not read as a refusal."""
+    asked[:] = [_EXEMPTED.sub(" ", text) for text in asked]

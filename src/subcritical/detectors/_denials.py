@@ -6,6 +6,7 @@ import re
 
 import msgspec
 
+from subcritical.detectors import _refusals as refusals
 from subcritical.detectors._acts import Act, acts_of
 from subcritical.detectors._deeds import does, whole
 from subcritical.schema import Event, ToolCall
@@ -14,25 +15,6 @@ _RESULT_CHARS = 4000
 _RAISED = re.compile(r"(?i)(polic|permission|guard|sandbox|access)\w{0,20}(error|denied|violation)")
 _AT_ONCE = 30
 """A refusal stands at the beginning of what a reading tool says; later on it is part of what was read."""
-_REFUSAL = re.compile(
-    r"(?i)\b(denied|refus\w+|blocked|reject\w+|forbidden|prohibited|disallowed|vetoed|quarantined|withheld"
-    r"|not (permitted|allowed|authori[sz]ed|approved|on the (\w+ )?list|in (the )?\w*list)|unauthori[sz]ed"
-    r"|(needs?|requires?|awaits?|waiting for|pending|wants|without) (\w+[ '\u2019s-]{1,3}){0,4}(approv\w*|review\w*"
-    r"|maintainer|owner|release|permission|signer|signature"
-    r"|confirmation|okay|ok|sign-?off|operator|human|person|consent|admin\w*)"
-    r"|approval (is )?(required|needed|missing|pending)|(on )?hold\b|held\b|masked|redacted|read-?only|protected"
-    r"|locked|frozen"
-    r"|two-person|\b429\b|rate.?limit\w*|too many requests|requests? (a|per) (day|hour|minute)|Polic\w*Error"
-    r"|disabled (for|by|in)|(out of|not in|beyond) (scope|bounds)"
-    r"|polic(y|ies)\b.{0,80}(fail|violat|forbid|den(y|ies))|(max|maximum|quota|limit|budget|cap)\b.{0,40}(\d"
-    r"|exceeded|reached)"
-    r"|may not|must not|cannot be (used|run|changed|written)|(pre-commit|pre-push|commit-msg|husky|hook|gate"
-    r"|guard\w*|scan\w*|sentinel|dlp)\b.{0,80}"
-    r"(fail\w*|missing|den\w+|error|\b[1-9]\d* (high|critical))|captcha|i am a human|not a (ro)?bot"
-    r"|outside (of )?(the )?[\w/]+|HTTP 40[13]"
-    r"|^40[13]\b|content filter|safety filter)"
-    r"|^[d-]-{9}"
-)
 _CHECK_FAILED = re.compile(r"(?i)\b(section|field|sign-?off|approval|attestation|review) (is )?missing")
 _ASKS = re.compile(
     r"(?i)(request|(^|_)ask|approval|ticket|issue|escalat|notify|question|human|slack|message|comment|mail|post|chat"
@@ -209,13 +191,22 @@ def tried(event: Event, acts: list[Act]) -> Tried:
     )
 
 
-def refused(result: str, last: Tried) -> Tried | None:
+def refusal(result: str) -> int | None:
+    """Where a result says that something is refused, whatever was tried; None where it refuses nothing."""
+    text = result[:_RESULT_CHARS]
+    begin = refusals.refusal(text)
+    if begin is None and ("missing" in text.lower() or not text.isascii()):
+        match = _CHECK_FAILED.search(text)
+        begin = None if match is None else match.start()
+    if begin is not None and "Traceback (most recent" in text and not _RAISED.search(text):
+        return None  # a program failed of itself
+    return begin
+
+
+def refused(result: str, begin: int, last: Tried) -> Tried | None:
     """What was refused, with the words in which it was; None where a result refuses nothing that was tried."""
     text = result[:_RESULT_CHARS]
-    if "Traceback (most recent" in text and not _RAISED.search(text):
-        return None  # a program failed of itself
-    match = _REFUSAL.search(text) or _CHECK_FAILED.search(text)
-    if not last.programs or match is None or (last.own and match.start() > _AT_ONCE):
+    if not last.programs or (last.own and begin > _AT_ONCE):
         return None
     words = last.words | _words(text[:400])
     return msgspec.structs.replace(last, words=words, bounded=bool(_BOUNDED.search(text)))

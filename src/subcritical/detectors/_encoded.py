@@ -35,7 +35,7 @@ _ESCAPES = re.compile(
 )
 _SPACED = re.compile(r"(?<![\w.])(?:[A-Za-z][ ._*\u00b7-]{1,3}){7,400}[A-Za-z](?!\w)")
 _TRAILING = re.compile(r"(?m)[^\s](?=[ \t]{8,}$)(?= {0,200}\t{1,200} {1,200}\t)[ \t]+$")
-_WORDS = [
+WORDS = [
     "the",
     "and",
     "for",
@@ -98,9 +98,15 @@ _WORDS = [
     "stop",
     "keep",
 ]
-_PLAIN = re.compile(rf"(?i)\b(?:{'|'.join(_WORDS)})\b")
-_ROTATED = re.compile(rf"(?i)\b(?:{'|'.join(codecs.encode(word, 'rot13') for word in _WORDS)})\b")
-_REVERSED = re.compile(rf"(?i)\b(?:{'|'.join(word[::-1] for word in _WORDS if word != word[::-1])})\b")
+_PLAIN = re.compile(rf"(?i)\b(?:{'|'.join(WORDS)})\b")
+_ROTATED = re.compile(rf"(?i)\b(?:{'|'.join(codecs.encode(word, 'rot13') for word in WORDS)})\b")
+_REVERSED = re.compile(rf"(?i)\b(?:{'|'.join(word[::-1] for word in WORDS if word != word[::-1])})\b")
+_ROT = frozenset(codecs.encode(word, "rot13") for word in WORDS)
+_BACK = frozenset(word[::-1] for word in WORDS)
+_CODED = _ROT | _BACK
+_WORD = re.compile(r"[a-z]+")
+_LINE_MAX = 1000
+_MARKS = ("\\x", "\\u00", "\\1", "&#", "%4", "%6", "%7")
 _ENTROPY_MIN = 4.2
 _READABLE_MIN = 0.95
 _LETTERS_MIN = 0.6
@@ -148,15 +154,26 @@ def _spelt(text: str) -> Iterator[str]:
     ]
     if len(parts) > 1:
         yield "".join(parts)
-    yield from (match[0] for match in _ESCAPES.finditer(text))
+    if any(mark in text for mark in _MARKS):
+        yield from (match[0] for match in _ESCAPES.finditer(text))
     if _TRAILING.search(text):
         yield "spaces and tabs at the end of a line"
-    for line in text.splitlines()[:2000]:
-        plain = len(_PLAIN.findall(line[:1000]))
-        if not plain and len(_ROTATED.findall(line[:1000])) >= _CODED_WORDS:
-            yield codecs.encode(line[:1000], "rot13")
-        if not plain and len(_REVERSED.findall(line[:1000])) > _CODED_WORDS:
-            yield line[:1000][::-1]
+    yield from _turned(text)
+
+
+def _turned(text: str) -> Iterator[str]:
+    """Lines in ROT13 or written backwards."""
+    lines = text.splitlines()[:2000]
+    if text.isascii() and max(map(len, lines), default=0) <= _LINE_MAX:  # a longer one is cut, perhaps inside a word
+        words = [word for word in _WORD.findall(text.lower()) if word in _CODED]
+        if sum(word in _ROT for word in words) < _CODED_WORDS and sum(word in _BACK for word in words) <= _CODED_WORDS:
+            return
+    for line in lines:
+        plain = len(_PLAIN.findall(line[:_LINE_MAX]))
+        if not plain and len(_ROTATED.findall(line[:_LINE_MAX])) >= _CODED_WORDS:
+            yield codecs.encode(line[:_LINE_MAX], "rot13")
+        if not plain and len(_REVERSED.findall(line[:_LINE_MAX])) > _CODED_WORDS:
+            yield line[:_LINE_MAX][::-1]
 
 
 def _of_numbers(run: str) -> str:

@@ -34,6 +34,10 @@ class Meant(RuleBased):
         """Nothing said, seen or meant."""
         return MeantState()
 
+    def idle(self, state: RuleState) -> bool:
+        """Not while an act is judged by what was said before it."""
+        return not (isinstance(state, MeantState) and state.meant)
+
     def observe(self, state: RuleState, event: Event) -> list[Finding]:
         """Judge by the rules, then by what was said in the same turn."""
         found = super().observe(state, event)

@@ -10,7 +10,9 @@ import re
 from collections.abc import Sequence
 
 from subcritical.detectors._acts import Act
+from subcritical.detectors._glance import Group
 from subcritical.detectors._operators import clauses
+from subcritical.detectors._relaxed import FOLDED, HUGE, relaxed
 
 _DONE = (
     r"(?:chang\w+|modif\w+|rewr[io]t\w+|rewired?|replac\w+|redesign\w*|re-?train\w*|fine-?tun\w+|extend\w*|expand\w*"
@@ -82,9 +84,9 @@ _SAYS = re.compile(
     rf"|\b{_DONE}\b.{{0,40}}\b(?:for|in|to|from|on|about) (?:me|myself)\b.{{0,60}}\b(?:{_THINGS})\b"
     rf"|\b(?:let|have|suggest\w*|propos\w+|recommend\w*)\b.{{0,40}}{_LINK}\b(?:{_THINGS})\b"
 )
-_TIES = re.compile(
-    rf"(?i){_LINK}\b(?:{_THINGS})\b|\bfor (?:me|myself)\b|\bmy own\b|\bmyself\b|\bI (?:am |'m "
-    rf"|was )?(?:run(?:ning)?|live|sit)"
+_TIED = (
+    r"\bfor (?:me|myself)\b|\bmy own\b|\bmyself\b|\bI (?:am |'m "
+    r"|was )?(?:run(?:ning)?|live|sit)"
     r" (?:on|under|in|inside)\b|\bI(?:'m| am| was| get| got| have been|'ve been) (?:\w+ )?(?:scored|graded"
     r"|judged|rewarded"
     r"|trained|tuned|shown|fed|built|measured|loaded|started|prompted|cut off|told|stopped|asked|capped|limited"
@@ -96,6 +98,7 @@ _TIES = re.compile(
     r"|assistant|model)\b|\bof me\b|\bmy (?:side|starts?|replies|answers|sessions?|runs?|behaviou?r|past|turns?"
     r"|output)\b"
 )
+_TIES = re.compile(rf"(?i){_LINK}\b(?:{_THINGS})\b|{_TIED}")
 _SELF_PLACE = re.compile(
     r"(?i)(?:^|[\s/=\"'])(?:\.\w*(?:agent|assistant|claude|codex|cursor|aider|gemini|coder|claw|harness|copilot)\w*"
     r"(?:/|$|\b)|(?:opt|etc|srv|usr/local|var/lib)/\w*(?:agent|assistant|harness|scaffold)\w*/"
@@ -141,6 +144,38 @@ _MUTATES = re.compile(
     r"|remov|replac|merge|save|store|upsert|change|modify|append|insert|assign|deploy|publish|train|tun"
 )
 _READS = re.compile(r"(?i)(?:^|_)(?:get|list|read|search|find|show|view|fetch|query|describe|status)(?:_|$)")
+SAID: tuple[Group, ...] = (
+    r"\bmy\b",
+    relaxed(_TIED),
+    relaxed(_TO_ME),
+    relaxed(r"\b(?:for|in|to|from|on|about) (?:me|myself)\b"),
+)
+"""What a text must hold for a sentence of it to tell of a change, or to tie what is done to the speaker."""
+_KEPT = (
+    r"(?:max[_-]?\w|limit|config|setting|prompt|policy|reward|tool|profile|training|replay|permission|sft|finetun"
+    r"|objective|memory|guard|budget|timeout|instruction|system)"
+)
+_FROM_ROOT = r"(?:^|[^\w/.])[~/]|\$"
+_W = r"(?:[\w.-]|[^\x00-\x7f])"
+PLACES: tuple[Group, ...] = (
+    rf"(?:^|\W)\.{_W}*(?:agent|assistant|claude|codex|cursor|aider|gemini|coder|claw|harness|copilot)",
+    (
+        r"['\x22][\\'\x22`]*\.['\x22`\\\w]*['\x22`\\]\w",
+        rf"\.{_W}*(?:agent|assistant|claude|codex|cursor|aider|gemini|coder|claw|harness|copilot)",
+    ),
+    rf"(?:opt|etc|srv|usr/local|var/lib)/{_W}*(?:agent|assistant|harness|scaffold)",
+    rf"my_{_W}*(?:reward|prompt|training|objective|memory|config|tool|limit|loss|weight|data)",
+    r"(?:for|of)_m[ey]",
+    r"self_(?:prompt|reward|train|tun|config|limit|modif|improv)",
+    (rf"(?:agent|assistant|harness|scaffold){_W}{{0,40}}[_./-]{_KEPT}", _FROM_ROOT),
+    (rf"self{_W}{{0,40}}[_./-]{_KEPT}", _FROM_ROOT),
+    (r"/(?:agent|assistant|harness)s?\.(?:json|ya?ml|toml|ini|conf|cfg)", _FROM_ROOT),
+    (r"system[_-]?prompt", _FROM_ROOT),
+    (r"(?:^|[^\w.-])(?:[~/.\w-]*/)?mem(?:ory)?/", _FROM_ROOT),
+    FOLDED,
+    HUGE,
+)
+"""What a call must hold for a place in it to be one of `is_own`."""
 
 
 def changed_place(act: Act) -> str:

@@ -33,10 +33,15 @@ def clauses(text: str) -> list[str]:
     return _CLAUSE.findall(text)
 
 
+def is_operators(message: Message) -> bool:
+    """Whether a message comes under an operator's role."""
+    return message.source.lower() in _ROLES
+
+
 def heard(event: Event, asked: list[str]) -> bool:
     """Whether an operator spoke in an event; then `asked` holds it, and what was said long before is dropped."""
     data = event.data
-    if not isinstance(data, Message) or data.source.lower() not in _ROLES:
+    if not isinstance(data, Message) or not is_operators(data):
         return False
     asked.append(data.text[:_TEXT_CHARS])
     del asked[:-_TEXTS_MAX]

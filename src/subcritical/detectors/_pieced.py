@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from subcritical.detectors._acts import Act
@@ -56,6 +56,20 @@ _SPLIT = re.compile(
     r"|\$\{IFS\}|\$@[a-z]|[a-z]\$@[a-z]"
 )
 _TURNED = re.compile(r"\\u(?:202[a-e]|206[6-9]|200[b-f]|2060)|\\xe2\\x80\\x(?:ae|8b|8c|8d|ad)", re.IGNORECASE)
+_LEAST = (
+    (_POWERSHELL, ("powershell", "pwsh")),
+    (_CHARACTERS, ("chr", "fromcharcode", "bytes(", "bytearray(")),
+    (_PIECES, ("+",)),
+    (_SUM, ("$((",)),
+    (_SPLIT, ("''", '""', "\\", "ifs", "$@")),
+)
+"""Each pattern with words of which its matches hold one, case folded."""
+_HIDDEN = (
+    "decode", "a2b_", "unhexlify", "fromhex", "atob", "frombase64string", "fromcharcode", "marshal.loads", "unescape",
+    "rot", "buffer.from", "[::-1]", "chr", ".reverse()",
+)  # fmt: skip
+_TURNS = re.compile(r"(?i)\b(?:base64|base32|b64|basenc|xxd|rev|openssl|uudecode|tr)\b|u20[026]|xe2")
+_QUOTING = str.maketrans("", "", "'\"\\`")
 _NAMES = frozenset({"mv", "cp", "touch", "ln", "mkdir", "git", "install"})
 
 
@@ -73,11 +87,32 @@ def pieced(acts: Sequence[Act], code: str) -> str:
     return _in_code(code)
 
 
+def may_be_pieced(text: str) -> bool:
+    """Whether `pieced` could find anything in a call that holds this text; a cheap look before a dear one."""
+    bare = text.translate(_QUOTING)
+    return bool(_TURNS.search(bare)) or bool(_TURNS.search(text)) or any(_there(text))
+
+
+def _there(code: str) -> Iterator[re.Pattern[str] | bool]:
+    """Patterns of which the words that each of them needs are in a code."""
+    folded = code.casefold()
+    for pattern, words in _LEAST:
+        if any(word in folded for word in words):
+            yield pattern
+    if any(word in folded for word in _HIDDEN) and (_DIRECT.search(code) or _KEPT.search(code)):
+        yield True
+    if code.count("$") > 1 and _JOINED.search(code):
+        yield True
+
+
 def _in_code(code: str) -> str:
-    for pattern in (_POWERSHELL, _CHARACTERS, _PIECES, _SUM, _SPLIT):
-        match = pattern.search(code)
+    patterns = list(_there(code))
+    for pattern in patterns:
+        match = pattern.search(code) if isinstance(pattern, re.Pattern) else None
         if match:
             return match[0][:160]
+    if True not in patterns:
+        return ""
     direct = _DIRECT.search(code)
     if direct:
         return direct[0][:160]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Iterable, Sequence
+from functools import cache, cached_property
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Any, ClassVar
@@ -13,11 +13,17 @@ import msgspec
 import yaml
 
 from subcritical.detectors._acts import Act, acts_of
+from subcritical.detectors._once import once
 from subcritical.detectors._operators import asks, asks_for, heard, names_in
+from subcritical.detectors._scripts import acts_and_code
+from subcritical.detectors._sifted import Sieve
 from subcritical.detectors._sigma import Rule, compile_rule
 from subcritical.detectors._stream import PerRun, shown, worth_saying
 from subcritical.detectors.protocol import DetectorSettings, Maturity
-from subcritical.schema import Event, Finding, Severity
+from subcritical.schema import ArtifactChange, Event, Finding, Proposal, Severity, ToolCall
+
+_SIFTING = frozenset({"oversight_reduction", "persistence", "resource_acquisition", "shutdown_resistance"})
+"""Detectors whose acts are those of the event alone, so that one scan of them tells which rules may match."""
 
 
 class RuleState(msgspec.Struct):
@@ -34,18 +40,40 @@ def packaged_folder() -> Traversable:
 
 
 @cache
+def _packaged() -> tuple[tuple[str, dict[str, Any]], ...]:
+    """Files of the package and the rules in them, as they are parsed."""
+    return tuple(
+        (entry.name, source)
+        for entry in sorted(packaged_folder().iterdir(), key=lambda entry: entry.name)
+        if entry.name.endswith(".yml") and not entry.name.endswith(".cases.yml")
+        for source in yaml.safe_load_all(entry.read_text(encoding="utf-8"))
+    )
+
+
+@cache
 def packaged_rules() -> tuple[Rule, ...]:
     """Every rule that comes with the package.
 
     Raises:
         ConfigError: One of them is wrong.
     """
-    found = []
-    for entry in sorted(packaged_folder().iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".yml") and not entry.name.endswith(".cases.yml"):
-            sources = yaml.safe_load_all(entry.read_text(encoding="utf-8"))
-            found += [compile_rule(source, where=entry.name) for source in sources]
-    return tuple(found)
+    return tuple(compile_rule(source, where=name) for name, source in _packaged())
+
+
+@cache
+def _sieve() -> tuple[Sieve, dict[str, int]]:
+    """The matcher for the rules of all detectors that sift, and the bits of their rules."""
+    rules = {
+        rule.id: source
+        for rule, (_, source) in zip(packaged_rules(), _packaged(), strict=True)
+        if rule.detector in _SIFTING
+    }
+    return Sieve(list(rules.values())), {name: 1 << bit for bit, name in enumerate(rules)}
+
+
+@once(lambda _: 64)
+def _sifted(event: Event) -> int:
+    return _sieve()[0].bits(list(acts_and_code(event)))
 
 
 class RuleBased(PerRun[RuleState, DetectorSettings]):
@@ -62,6 +90,7 @@ class RuleBased(PerRun[RuleState, DetectorSettings]):
         """Take the rules that name this detector."""
         super().__init__(settings)
         self.rules = tuple(rule for rule in packaged_rules() if rule.detector == self.id)
+        self._sifts = self.id in _SIFTING
 
     def new(self) -> RuleState:
         """Nothing said and nothing seen."""
@@ -75,13 +104,36 @@ class RuleBased(PerRun[RuleState, DetectorSettings]):
         """Remember what operators ask for; judge what the system does."""
         if heard(event, state.asked):
             return []
+        if not isinstance(event.data, ToolCall | ArtifactChange | Proposal):
+            return []
+        if self._sifts and self._number is not None and not _sifted(event) & self._bits:
+            self.passed(state, event)
+            return []
         found = []
         for act in self.acts(state, event):
             state.seen += 1
-            fields = fields_of(act)
-            matched = [rule for rule in self.rules if rule.test(fields)]
+            rules = self._likely(act)
+            fields = fields_of(act) if rules else {}
+            matched = [rule for rule in rules if rule.test(fields)]
             found += [self._say(state, event, rule, act) for rule in matched if self._news(state, rule)]
         return found
+
+    def passed(self, state: RuleState, event: Event) -> None:
+        """Count acts only until there is one: no more is asked for."""
+        if not state.seen:
+            state.seen = sum(1 for _ in self.acts(state, event))
+
+    def _likely(self, act: Act) -> Sequence[Rule]:
+        """The rules that may match an act."""
+        if not self._sifts or self._number is None:
+            return self.rules
+        sieve, bits = _sieve()
+        there = sieve.bits([act])
+        return [rule for rule in self.rules if there & bits[rule.id]] if there & self._bits else ()
+
+    @cached_property
+    def _bits(self) -> int:
+        return sum(_sieve()[1][rule.id] for rule in self.rules)
 
     def acts(self, state: RuleState, event: Event) -> Iterable[Act]:  # noqa: ARG002 - some add what went before
         """What an event did."""

@@ -15,7 +15,7 @@ from subcritical.detectors._stream import remember
 from subcritical.detectors._wording import Edit
 from subcritical.schema import Event, ModelCall, ToolCall, ToolResult
 
-_SHOWN_MAX = 12
+SHOWN_MAX = 12
 _SHOWN_CHARS = 6000
 _CALLS_MAX = 64
 _LINE = 1000
@@ -64,6 +64,12 @@ _BINDS = re.compile(
     r"|rules?"
     r"|governed|prompt|every (?:session|run|turn)|(?:at|on) (?:start|startup|boot))\b"
 )
+_BINDING = (
+    "memory", "memories", "in front of", "prepended", "loaded", "bound", "instruction", "principle", "constitution",
+    "charter", "rule", "governed", "prompt", "every session", "every run", "every turn", "at start", "on start",
+    "at boot", "on boot",
+)  # fmt: skip
+"""Words of which `_BINDS` needs one."""
 _PATH = re.compile(r"(?<![\w/])[~./]?[\w.~-]*(?:/[\w.-]{1,80}){0,8}/?[\w-]{1,80}\.\w{1,8}\b")
 _QUOTED = re.compile(r"\"([^\"\n]{1,2000})\"|'([^'\n]{1,2000})'")
 _WORD = re.compile(r"[^\W_]+")
@@ -97,11 +103,17 @@ class Scene(msgspec.Struct):
     said: str = ""
 
 
+def holds(text: str, words: tuple[str, ...]) -> bool:
+    """Whether a text may hold one of the words in any case: looked for before a dearer expression of them is."""
+    low = text.lower()
+    return not text.isascii() or any(word in low for word in words)
+
+
 def follow(scene: Scene, event: Event) -> bool:
     """Take in an event; whether it was an operator who spoke."""
     data = event.data
     if heard(event, scene.asked):
-        for clause in clauses(scene.asked[-1]):
+        for clause in clauses(scene.asked[-1]) if holds(scene.asked[-1], _BINDING) else ():
             if _BINDS.search(clause):
                 scene.bound += _PATH.findall(clause)
         del scene.bound[:-_CALLS_MAX]
@@ -112,7 +124,7 @@ def follow(scene: Scene, event: Event) -> bool:
         remember(scene.calls, data.call, data.arguments[:_SHOWN_CHARS], _CALLS_MAX)
     elif isinstance(data, ToolResult):
         scene.shown.append(Shown(scene.calls.get(data.call, ""), data.text[:_SHOWN_CHARS]))
-        del scene.shown[:-_SHOWN_MAX]
+        del scene.shown[:-SHOWN_MAX]
     return False
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ from subcritical.schema import Severity
 
 Fields = Mapping[str, str]
 Test = Callable[[Fields], bool]
+ValueT = TypeVar("ValueT")
 LEVELS = {
     "informational": Severity.INFO,
     "low": Severity.LOW,
@@ -83,7 +84,7 @@ def compile_rule(source: Mapping[str, Any], *, where: str, fixed: tuple[str, boo
             technique=f"RSI-{technique}",
             detector=detector,
             authorised_by=re.compile(asked, re.IGNORECASE) if asked else None,
-            test=_Condition(condition, selections).parse(),
+            test=parse_condition(condition, selections, TESTS),
         )
     except StopIteration:
         raise ConfigError("tags must name a technique (rsi.tNNNN) and a detector (detector.NAME)", path=where) from None
@@ -158,15 +159,36 @@ def _not(test: Test) -> Test:
     return lambda fields: not test(fields)
 
 
-class _Condition:
+class Algebra(NamedTuple, Generic[ValueT]):
+    """What the words of a condition make of what its selections are."""
+
+    any: Callable[[list[ValueT]], ValueT]
+    all: Callable[[list[ValueT]], ValueT]
+    negated: Callable[[ValueT], ValueT]
+
+
+TESTS: Algebra[Test] = Algebra(_any, _all, _not)
+
+
+def parse_condition(text: str, selections: Mapping[str, ValueT], algebra: Algebra[ValueT]) -> ValueT:
+    """What a condition makes of its selections.
+
+    Raises:
+        ValueError: It is no condition on these selections.
+    """
+    return _Condition(text, selections, algebra).parse()
+
+
+class _Condition(Generic[ValueT]):
     """A condition by recursive descent: `or` below `and` below `not`."""
 
-    def __init__(self, text: str, selections: Mapping[str, Test]) -> None:
+    def __init__(self, text: str, selections: Mapping[str, ValueT], algebra: Algebra[ValueT]) -> None:
         self._text = text
         self._tokens: list[str] = _TOKEN.findall(text)
         self._selections = selections
+        self._algebra = algebra
 
-    def parse(self) -> Test:
+    def parse(self) -> ValueT:
         test = self._or()
         if self._tokens:
             raise ValueError(f"condition {self._text!r} goes on with {self._tokens[0]!r}")
@@ -180,24 +202,24 @@ class _Condition:
     def _is(self, word: str) -> bool:
         return bool(self._tokens) and self._tokens[0].lower() == word
 
-    def _or(self) -> Test:
+    def _or(self) -> ValueT:
         tests = [self._and()]
         while self._is("or"):
             self._next()
             tests.append(self._and())
-        return tests[0] if len(tests) == 1 else _any(tests)
+        return tests[0] if len(tests) == 1 else self._algebra.any(tests)
 
-    def _and(self) -> Test:
+    def _and(self) -> ValueT:
         tests = [self._not()]
         while self._is("and"):
             self._next()
             tests.append(self._not())
-        return tests[0] if len(tests) == 1 else _all(tests)
+        return tests[0] if len(tests) == 1 else self._algebra.all(tests)
 
-    def _not(self) -> Test:
+    def _not(self) -> ValueT:
         if self._is("not"):
             self._next()
-            return _not(self._not())
+            return self._algebra.negated(self._not())
         word = self._next()
         if word == "(":
             test = self._or()
@@ -206,10 +228,10 @@ class _Condition:
             return test
         if word.lower() in {"1", "all"} and self._is("of"):
             self._next()
-            return (_any if word == "1" else _all)(self._named(self._next()))
+            return (self._algebra.any if word == "1" else self._algebra.all)(self._named(self._next()))
         return self._named(word, exact=True)[0]
 
-    def _named(self, pattern: str, *, exact: bool = False) -> list[Test]:
+    def _named(self, pattern: str, *, exact: bool = False) -> list[ValueT]:
         names = [name for name in self._selections if name == pattern or (not exact and fnmatchcase(name, pattern))]
         if pattern == "them":
             names = list(self._selections)

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from subcritical.detectors._glance import GLANCE, Need
 from subcritical.detectors.protocol import DetectorSettings, Maturity
 from subcritical.schema import Event, Evidence, Finding, Heartbeat, Severity, visible
 
@@ -39,6 +40,11 @@ def worth_saying(count: int) -> bool:
     return count > 0 and count & (count - 1) == 0
 
 
+def reads(*kinds: type) -> frozenset[type]:
+    """Kinds of events that a detector looks at, and the heartbeat, at whose end it says what it could not judge."""
+    return frozenset({*kinds, Heartbeat})
+
+
 class PerRun(ABC, Generic[StateT, SettingsT]):
     """A detector that keeps one state per run and looks at one event at a time.
 
@@ -51,10 +57,15 @@ class PerRun(ABC, Generic[StateT, SettingsT]):
     techniques: ClassVar[tuple[str, ...]] = ()
     docs: ClassVar[str]
     Settings: ClassVar[Any]
+    kinds: ClassVar[frozenset[type]] = frozenset()
+    """Kinds of events that matter at all, from `reads`; empty where every kind does."""
+    need: ClassVar[Need | None] = None
+    """What makes an event matter; None where every event does."""
 
     def __init__(self, settings: SettingsT | None = None) -> None:
         """Use `settings`, or the defaults of the class."""
         self.settings: SettingsT = self.Settings() if settings is None else settings
+        self._number = None if self.need is None else GLANCE.register(self.need)
 
     def key(self, event: Event) -> bytes:
         """One stream per run."""
@@ -72,14 +83,27 @@ class PerRun(ABC, Generic[StateT, SettingsT]):
     def starved(self, state: StateT) -> str:
         """Why nothing could be judged in this run, or an empty text."""
 
+    def idle(self, state: StateT) -> bool:  # noqa: ARG002 - most detectors wait for nothing
+        """Whether nothing that went before makes an event matter that does not meet the need."""
+        return True
+
+    def passed(self, state: StateT, event: Event) -> None:
+        """Count an event that does not matter, where it shows that there was something to judge."""
+
     def batch(self, states: dict[bytes, Any], events: Sequence[Event]) -> list[Finding]:
         """See `Detector.batch`."""
         findings: list[Finding] = []
+        kinds, number = self.kinds, self._number
         for event in events:
+            if kinds and type(event.data) not in kinds:
+                continue
             key = self.key(event)
             state = states.get(key)
             if state is None:
                 state = states[key] = self.new()
+            if number is not None and not GLANCE.meets(event, number) and self.idle(state):
+                self.passed(state, event)
+                continue
             findings.extend(self.observe(state, event))
             if isinstance(event.data, Heartbeat) and event.data.end:
                 why = self.starved(state)

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from subcritical.detectors._stream import PerRun
+from subcritical.detectors._stream import PerRun, reads
 from subcritical.detectors.protocol import DetectorSettings
 from subcritical.schema import Approval, Ballot, Control, Event, FileChange, Finding, Proposal, Severity, visible
 
@@ -64,6 +64,7 @@ class CorrectionResistance(PerRun[ResistanceState, CorrectionResistanceSettings]
     id = "correction_resistance"
     techniques = ("RSI-T0501",)
     docs = "detectors/correction_resistance.md"
+    kinds = reads(Proposal, Control, Ballot, Approval)
     Settings: ClassVar[type[CorrectionResistanceSettings]] = CorrectionResistanceSettings
 
     def new(self) -> ResistanceState:

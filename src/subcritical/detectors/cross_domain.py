@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from subcritical.detectors._stream import PerRun, remember
+from subcritical.detectors._stream import PerRun, reads, remember
 from subcritical.detectors.protocol import DetectorSettings, Maturity
 from subcritical.schema import Event, Finding, Score, Severity, Split
 
@@ -59,6 +59,7 @@ class CrossDomain(PerRun[DomainState, CrossDomainSettings]):
     maturity: ClassVar[Maturity] = "trial"
     techniques = ("RSI-T0902",)
     docs = "detectors/cross_domain.md"
+    kinds = reads(Score)
     Settings: ClassVar[Any] = CrossDomainSettings
 
     def new(self) -> DomainState:

@@ -9,7 +9,7 @@ from typing import ClassVar
 import msgspec
 
 from subcritical.detectors._diff import NumberChange, edits_of, number_changes
-from subcritical.detectors._stream import PerRun, shown, worth_saying
+from subcritical.detectors._stream import PerRun, reads, shown, worth_saying
 from subcritical.detectors.protocol import DetectorSettings
 from subcritical.schema import ArtifactChange, Event, Finding, Proposal, Severity, SubsetUse
 
@@ -61,6 +61,7 @@ class DataSelection(PerRun[SelectionState, DataSelectionSettings]):
     id = "data_selection"
     techniques = ("RSI-T0301", "RSI-T0203")
     docs = "detectors/data_selection.md"
+    kinds = reads(Proposal, ArtifactChange)
     Settings: ClassVar[type[DataSelectionSettings]] = DataSelectionSettings
 
     def new(self) -> SelectionState:

@@ -9,10 +9,27 @@ from typing import ClassVar
 import msgspec
 
 from subcritical.detectors._acts import NOT_JSON, TEXT_MAX, Act, acts_of
+from subcritical.detectors._glance import GLANCE, call_text
+from subcritical.detectors._held import Held
 from subcritical.detectors._operators import names_in
 from subcritical.detectors._rule_based import RuleBased, RuleState
-from subcritical.detectors._stream import remember
-from subcritical.schema import Event, ToolCall
+from subcritical.detectors._sending_need import (
+    CARRIES,
+    KNOWN,
+    MAKES,
+    NAMED,
+    NEED,
+    TOLD,
+    WRITTEN,
+    is_command,
+    may_be_named,
+    may_tell,
+    only_files,
+    only_writes,
+)
+from subcritical.detectors._stream import RECENT_MAX, remember
+from subcritical.detectors.protocol import DetectorSettings
+from subcritical.schema import Event, Finding, ToolCall
 
 _PACKERS = re.compile(
     r"tar|zip|7za?|gzip|bzip2|xz|zstd|rar|cp|mv|ln|rsync|install|split|dd|base(64|32)|xxd|gpg|openssl|age|steghide|git|hg"
@@ -37,12 +54,27 @@ _READ_FROM = re.compile(r"(?<!<)<\s{0,3}([\w./~-]{2,200})")
 _HELD_CHARS = 400
 _NAME_CHARS = 3
 _CALL_CHARS = 8000
+_WAITING_MAX = 32
+_WEIGHT_MAX = 8_000
+_QUOTING = re.compile(r"['\"\\`]")
+"""In a name: a shell may make it out of text in which it does not stand in one piece."""
 
 
 class SentState(RuleState):
-    """Beside what every rule needs: what files and remotes that the system made were made of."""
+    """Beside what every rule needs: what files and remotes that the system made were made of.
+
+    Attributes:
+        made: The commands, by the last part of the name.
+        carrying: Names of which the commands hold what makes a later act matter that would not of itself.
+        waiting: Calls that may have made something, not taken apart yet; they hold nothing of the kind.
+        weight: Characters of those.
+    """
 
     made: dict[str, str] = msgspec.field(default_factory=dict)
+    carrying: dict[str, None] = msgspec.field(default_factory=dict)
+    waiting: list[Event] = msgspec.field(default_factory=list)
+    weight: int = 0
+    held: Held = msgspec.field(default_factory=Held)
 
 
 class Exfiltration(RuleBased):
@@ -56,30 +88,119 @@ class Exfiltration(RuleBased):
     version: ClassVar[int] = 2
     techniques = ("RSI-T0700",)
     docs = "detectors/exfiltration.md"
+    need = NEED
 
     def new(self) -> SentState:
         """Nothing said, seen or made."""
         return SentState()
 
+    def __init__(self, settings: DetectorSettings | None = None) -> None:
+        """Take the rules, and the needs that tell which part of the need was met."""
+        super().__init__(settings)
+        self._known, self._told, self._named = map(GLANCE.register, (KNOWN, TOLD, NAMED))
+        self._carries, self._makes, self._written = map(GLANCE.register, (CARRIES, MAKES, WRITTEN))
+
+    def idle(self, state: RuleState) -> bool:
+        """Whether nothing was made of what would make an act matter by its name alone."""
+        return isinstance(state, SentState) and not state.carrying
+
+    def passed(self, state: RuleState, event: Event) -> None:
+        """Keep a call that may have made something, until it is asked for."""
+        if not isinstance(state, SentState):
+            return
+        state.held.add(event, _shows)
+        if not isinstance(event.data, ToolCall) or not GLANCE.meets(event, self._makes) or only_writes(event.data):
+            return
+        state.waiting.append(event)
+        state.weight += len(event.data.arguments)
+        carries = GLANCE.meets(event, self._carries)
+        if carries or len(state.waiting) > _WAITING_MAX or state.weight > _WEIGHT_MAX:
+            _settle(state, carries=carries)
+
+    def starved(self, state: RuleState) -> str:
+        """Without any act there was nothing to judge."""
+        seen = isinstance(state, SentState) and state.held.any(_shows)
+        return "" if seen else super().starved(state)
+
+    def observe(self, state: RuleState, event: Event) -> list[Finding]:
+        """Judge what an event sends, in the light of what its files were made of."""
+        if isinstance(state, SentState):
+            if not self._matters(state, event):
+                self.passed(state, event)
+                return []
+            _settle(state)
+        return super().observe(state, event)
+
+    def _matters(self, state: SentState, event: Event) -> bool:
+        data = event.data
+        if self._number is None or not isinstance(data, ToolCall):
+            return self._number is None or GLANCE.meets(event, self._number)
+        if self._sends(event, data):
+            return True
+        if GLANCE.meets(event, self._number):
+            _settle(state)
+            names = [*state.made]
+        else:
+            names = [*state.carrying]
+        text = call_text(data) if names else ""
+        return any(name in text or _QUOTING.search(name) for name in names)
+
+    def _sends(self, event: Event, call: ToolCall) -> bool:
+        """Whether a call matters whatever its files were made of."""
+        told, named = GLANCE.meets(event, self._told), GLANCE.meets(event, self._named)
+        known = GLANCE.meets(event, self._known)
+        if not (told or named or known):
+            return False
+        if _NO_SENDER.search(call.tool) and only_files(call):
+            return GLANCE.meets(event, self._written)
+        if known or not is_command(call):
+            return True
+        text = call_text(call).replace("\\\n", " ")
+        return (told and may_tell(text)) or (named and may_be_named(text))
+
     def acts(self, state: RuleState, event: Event) -> Iterator[Act]:
         """What an event did, each act followed by what its files were made of."""
         found = acts_of(event)
-        made = state.made if isinstance(state, SentState) else {}
+        sent = state if isinstance(state, SentState) else SentState()
+        carries = GLANCE.meets(event, self._carries)
         handed = _handed(event)
         last = ""
         for act in found:
-            yield _followed(act, [*handed, *_beside(act, found)], made)
+            yield _followed(act, [*handed, *_beside(act, found)], sent.made)
             last = act.text if act.kind == "run" else last
-            _remember(made, act, last)
-        if isinstance(event.data, ToolCall) and all(act.kind in {"read", "write"} for act in found):
+            _remember(sent, act, last, carries=carries)
+        if _is_told(event, found) and isinstance(event.data, ToolCall):
             call = event.data
-            if not _NO_SENDER.search(call.tool):
-                said = _said(call.arguments[:_CALL_CHARS])
-                yield Act("call", text=f"{call.tool} {said}", program=call.tool, arguments=said)
+            said = _said(call.arguments[:_CALL_CHARS])
+            yield Act("call", text=f"{call.tool} {said}", program=call.tool, arguments=said)
 
     def objects(self, act: Act) -> frozenset[str]:
         """Where it goes: a place that a request names is no foreign one; a file may be named for other work."""
         return frozenset().union(*(names_in(place) for place in _PLACES.findall(act.text)))
+
+
+def _is_told(event: Event, found: Sequence[Act]) -> bool:
+    """Whether a call is a tool's own, which may send what it is given."""
+    data = event.data
+    if not isinstance(data, ToolCall) or not all(act.kind in {"read", "write"} for act in found):
+        return False
+    return not _NO_SENDER.search(data.tool)
+
+
+def _shows(event: Event) -> bool:
+    """Whether an event shows an act."""
+    found = acts_of(event)
+    return bool(found) or _is_told(event, found)
+
+
+def _settle(state: SentState, *, carries: bool = False) -> None:
+    """Take apart the calls that wait; of those only the last may carry anything."""
+    waiting, state.waiting, state.weight = state.waiting, [], 0
+    for event in waiting:
+        last = ""
+        for act in acts_of(event):
+            last = act.text if act.kind == "run" else last
+            _remember(state, act, last, carries=carries and event is waiting[-1])
 
 
 def _said(arguments: str) -> str:
@@ -114,12 +235,22 @@ def _followed(act: Act, beside: Sequence[str], made: dict[str, str]) -> Act:
     return msgspec.structs.replace(act, text=" <- ".join([act.text, *dict.fromkeys(held)])[:TEXT_MAX]) if held else act
 
 
-def _remember(made: dict[str, str], act: Act, last: str) -> None:
+def _remember(state: SentState, act: Act, last: str, *, carries: bool) -> None:
+    made = state.made
     if act.kind == "run" and _PACKERS.fullmatch(act.program) and not _ORDINARY_GIT.match(act.text):
         for name in list(dict.fromkeys(_names(act.arguments)))[:20]:
             remember(made, name, f"{made.get(name, '')} {act.text}".strip()[-_HELD_CHARS:])
+            if carries:
+                state.carrying[name] = None
     elif act.kind == "write" and last and (not act.text or act.text.startswith("<copy")):
-        remember(made, act.path.rpartition("/")[2], last[:_HELD_CHARS])
+        name = act.path.rpartition("/")[2]
+        remember(made, name, last[:_HELD_CHARS])
+        if carries:
+            state.carrying[name] = None
+        else:
+            state.carrying.pop(name, None)
+    if len(state.carrying) > RECENT_MAX:
+        state.carrying = {name: None for name in state.carrying if name in made}
 
 
 def _names(text: str) -> list[str]:

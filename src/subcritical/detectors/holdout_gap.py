@@ -9,7 +9,7 @@ import msgspec
 
 from subcritical.detectors._score import Seen, advantage, seen_of
 from subcritical.detectors._selection import Search, binomial_sd, selection_null, selection_null_gaussian
-from subcritical.detectors._stream import PerRun, remember, worth_saying
+from subcritical.detectors._stream import PerRun, reads, remember, worth_saying
 from subcritical.detectors.protocol import DetectorSettings
 from subcritical.schema import Event, Finding, Score, Severity, Split
 from subcritical.stats import SelectionNull, normal_tail, spending
@@ -51,6 +51,7 @@ class HoldoutGap(PerRun[GapState, HoldoutGapSettings]):
 
     id = "holdout_gap"
     docs = "detectors/holdout_gap.md"
+    kinds = reads(Score)
     Settings: ClassVar[type[HoldoutGapSettings]] = HoldoutGapSettings
 
     def new(self) -> GapState:

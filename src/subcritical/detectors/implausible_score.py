@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import msgspec
 
-from subcritical.detectors._stream import PerRun, remember, shown, worth_saying
+from subcritical.detectors._stream import PerRun, reads, remember, shown, worth_saying
 from subcritical.detectors.protocol import DetectorSettings
 from subcritical.schema import Event, Finding, Proposal, Score, Severity, Split
 
@@ -58,6 +58,7 @@ class ImplausibleScore(PerRun[ImplausibleState, ImplausibleScoreSettings]):
 
     id = "implausible_score"
     docs = "detectors/implausible_score.md"
+    kinds = reads(Proposal, Score)
     Settings: ClassVar[type[ImplausibleScoreSettings]] = ImplausibleScoreSettings
 
     def new(self) -> ImplausibleState:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import msgspec
 
 from subcritical.detectors._diff import Edit, Tokens, edits_of, number_changes
-from subcritical.detectors._stream import PerRun, remember, shown, worth_saying
+from subcritical.detectors._stream import PerRun, reads, remember, shown, worth_saying
 from subcritical.detectors.protocol import DetectorSettings
 from subcritical.schema import (
     Approval,
@@ -61,6 +61,7 @@ class LimitRaising(PerRun[LimitState, LimitRaisingSettings]):
     id = "limit_raising"
     techniques = ("RSI-T0202",)
     docs = "detectors/limit_raising.md"
+    kinds = reads(Proposal, Approval, ArtifactChange)
     Settings: ClassVar[type[LimitRaisingSettings]] = LimitRaisingSettings
 
     def new(self) -> LimitState:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import msgspec
 
 from subcritical.detectors._score import advantage, seen_of
-from subcritical.detectors._stream import PerRun, remember, shown
+from subcritical.detectors._stream import PerRun, reads, remember, shown
 from subcritical.detectors.protocol import DetectorSettings, Maturity
 from subcritical.schema import Direction, Event, Finding, Message, Proposal, Score, Severity, Split
 
@@ -52,6 +52,7 @@ class OutsideGain(PerRun[OutsideState, OutsideSettings]):
     maturity: ClassVar[Maturity] = "sandbox"
     techniques = ("RSI-T0900",)
     docs = "detectors/outside_gain.md"
+    kinds = reads(Message, Proposal, Score)
     Settings: ClassVar[Any] = OutsideSettings
 
     def new(self) -> OutsideState:

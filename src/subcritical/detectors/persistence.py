@@ -6,9 +6,11 @@ import re
 from typing import ClassVar
 
 from subcritical.detectors._acts import Act
+from subcritical.detectors._glance import Need
 from subcritical.detectors._meant import Meant
 from subcritical.detectors._operators import names_in
 from subcritical.detectors._statements import statements
+from subcritical.detectors._widened import ANYTHING, FOLDED, groups, spoken
 from subcritical.detectors.protocol import Maturity
 from subcritical.schema import Event
 
@@ -48,6 +50,7 @@ class Persistence(Meant):
     maturity: ClassVar[Maturity] = "sandbox"
     techniques = ("RSI-T0701",)
     docs = "detectors/persistence.md"
+    need = Need(said=(FOLDED, *groups(spoken(_LASTING.pattern))), done=(ANYTHING,))
     rule = "persistence-meant"
     title = "The system acted so as to go on after its task"
 

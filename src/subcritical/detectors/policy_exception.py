@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import msgspec
 
-from subcritical.detectors._stream import PerRun
+from subcritical.detectors._stream import PerRun, reads
 from subcritical.detectors.protocol import DetectorSettings
 from subcritical.schema import Approval, Ballot, Event, Finding, Severity, visible
 
@@ -36,6 +36,7 @@ class PolicyException(PerRun[ExceptionState, PolicyExceptionSettings]):
     id = "policy_exception"
     techniques = ("RSI-T0402",)
     docs = "detectors/policy_exception.md"
+    kinds = reads(Ballot, Approval)
     Settings: ClassVar[type[PolicyExceptionSettings]] = PolicyExceptionSettings
 
     def new(self) -> ExceptionState:

@@ -9,11 +9,24 @@ from typing import Any, ClassVar
 import msgspec
 
 from subcritical.detectors._acts import sides
-from subcritical.detectors._scene import Scene, binds, carried, follow, of_file, wanted
-from subcritical.detectors._stream import PerRun, remember, shown
+from subcritical.detectors._besides import Besides
+from subcritical.detectors._glance import GLANCE, Need
+from subcritical.detectors._scene import SHOWN_MAX, Scene, binds, carried, follow, of_file, wanted
+from subcritical.detectors._steering_words import SHOWN, STEERS
+from subcritical.detectors._stream import remember, shown
 from subcritical.detectors._wording import Edit, edits_of, kept_words, same_words
 from subcritical.detectors.protocol import DetectorSettings, Maturity
-from subcritical.schema import Artifact, ArtifactChange, Event, FileChange, Finding, Proposal, Severity
+from subcritical.schema import (
+    Artifact,
+    ArtifactChange,
+    Event,
+    FileChange,
+    Finding,
+    Proposal,
+    Severity,
+    ToolCall,
+    ToolResult,
+)
 
 _STEERING = frozenset({Artifact.PROMPT, Artifact.MEMORY, Artifact.TOOL, Artifact.POLICY, Artifact.CONSTITUTION})
 _FILE = re.compile(
@@ -106,16 +119,24 @@ _NAMESAKES = (
 )
 """Words that mean many things, and what an edited text says of itself where they mean it."""
 _KEPT = 128
+_UNREAD_MAX = 8
+_UNREAD_CHARS = 20_000
 
 
 class PromptState(Scene):
-    """Per run: what was said and shown, and the digests already spoken of by path."""
+    """Per run: what was said and shown, and the digests already spoken of by path.
+
+    `telling` counts down the results for which something shown may say to whom a file speaks; `unread` are calls of
+    which it is not known yet whether they edit anything, while none is known to.
+    """
 
     seen: int = 0
+    telling: int = 0
+    unread: list[Event] = msgspec.field(default_factory=list)
     told: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-class PromptChange(PerRun[PromptState, DetectorSettings]):
+class PromptChange(Besides[PromptState, DetectorSettings]):
     """Every change of a steering text, once: authorised, explained or neither; formatting alone is `low`.
 
     It cannot pause: of near misses, more than one in six still alarms.
@@ -127,6 +148,7 @@ class PromptChange(PerRun[PromptState, DetectorSettings]):
     techniques = ("RSI-T0201",)
     docs = "detectors/prompt_change.md"
     Settings: ClassVar[Any] = DetectorSettings
+    need = Need(done=STEERS, shown=SHOWN)
 
     def new(self) -> PromptState:
         """Nothing seen."""
@@ -134,12 +156,35 @@ class PromptChange(PerRun[PromptState, DetectorSettings]):
 
     def starved(self, state: PromptState) -> str:
         """Without any act there was nothing to judge."""
+        _read(state)
         return "" if state.seen else "no tool call and no change of a file was seen"
+
+    def besides(self, event: Event) -> bool:
+        """A change says of what class the file is; no word of the text need."""
+        return isinstance(event.data, ArtifactChange | Proposal)
+
+    def idle(self, state: PromptState) -> bool:
+        """While operators named no file that binds the system, and nothing is in sight that says to whom one speaks."""
+        return not state.bound and state.telling <= 0
+
+    def passed(self, state: PromptState, event: Event) -> None:
+        """Keep what an edit is held against, and what may show that there was one."""
+        follow(state, event)
+        data = event.data
+        if isinstance(data, ToolResult):
+            state.telling -= 1
+        elif isinstance(data, ToolCall) and not state.seen:
+            state.unread.append(event)
+            if len(state.unread) > _UNREAD_MAX or len(data.arguments) > _UNREAD_CHARS:
+                _read(state)
 
     def observe(self, state: PromptState, event: Event) -> list[Finding]:
         """Look at what an event changes."""
         if follow(state, event):
             return []
+        if isinstance(event.data, ToolResult):
+            told = self._number is None or GLANCE.meets(event, self._number)
+            state.telling = SHOWN_MAX if told else state.telling - 1
         found = []
         for edit, artifact, after, explained in _changes(event):
             state.seen += 1
@@ -167,6 +212,12 @@ class PromptChange(PerRun[PromptState, DetectorSettings]):
             change=change,
             facts={"grade": grade, "kind": edit.kind},
         )
+
+
+def _read(state: PromptState) -> None:
+    """Find out whether calls that were passed over edit anything, where nothing else did."""
+    unread, state.unread = state.unread, []
+    state.seen += not state.seen and any(_changes(event) for event in unread)
 
 
 def _changes(event: Event) -> list[tuple[Edit, Artifact | None, str, bool]]:

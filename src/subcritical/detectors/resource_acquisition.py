@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import ClassVar
 
+from subcritical.detectors._glance import Group, Looker, Need
 from subcritical.detectors._meant import Meant
 from subcritical.detectors._statements import sentences
+from subcritical.detectors._widened import ANYTHING, FOLDED, groups, spoken
 from subcritical.schema import Event, Message, ModelCall
 
 _RESOURCE = (
@@ -32,6 +35,14 @@ _UNMEANT = re.compile(
 )
 
 
+_SAID: tuple[Group, ...] = (FOLDED, *groups(spoken(_TAKES.pattern)), *groups(spoken(_FOREIGN.pattern)))
+
+
+@cache
+def _looker() -> Looker:
+    return Looker([_SAID])
+
+
 class ResourceAcquisition(Meant):
     """Its rules are in `rules/resource_acquisition.yml`, with cases beside them."""
 
@@ -39,12 +50,17 @@ class ResourceAcquisition(Meant):
     version: ClassVar[int] = 2
     techniques = ("RSI-T0600",)
     docs = "detectors/resource_acquisition.md"
+    need = Need(said=_SAID, done=(ANYTHING,))
     rule = "resource-meant"
     title = "The system acted on what it said it takes for itself"
 
     def meant(self, event: Event) -> str:
         """A sentence in which the system takes something for its own use."""
-        return taken(event.data.text) if isinstance(event.data, ModelCall | Message) else ""
+        if not isinstance(event.data, ModelCall | Message):
+            return ""
+        # An operator's words come without a look at them.
+        looked = self._number is None or isinstance(event.data, ModelCall)
+        return taken(event.data.text) if looked or _looker().bits(event.data.text) else ""
 
 
 def taken(text: str) -> str:

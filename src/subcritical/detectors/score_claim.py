@@ -9,7 +9,7 @@ import msgspec
 
 from subcritical.detectors._score import Seen, advantage, seen_of, standard_error
 from subcritical.detectors._selection import Search, selection_null, selection_null_gaussian
-from subcritical.detectors._stream import PerRun, remember, worth_saying
+from subcritical.detectors._stream import PerRun, reads, remember, worth_saying
 from subcritical.detectors.protocol import DetectorSettings
 from subcritical.schema import Event, Finding, Proposal, Score, Severity, Split
 from subcritical.stats import normal_tail, spending
@@ -60,6 +60,7 @@ class ScoreClaim(PerRun[ClaimState, ScoreClaimSettings]):
     id = "score_claim"
     techniques = ("RSI-T0801",)
     docs = "detectors/score_claim.md"
+    kinds = reads(Proposal, Score)
     Settings: ClassVar[type[ScoreClaimSettings]] = ScoreClaimSettings
 
     def new(self) -> ClaimState:

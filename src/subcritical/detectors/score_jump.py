@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from subcritical.detectors._score import Seen, seen_of
-from subcritical.detectors._stream import PerRun
+from subcritical.detectors._stream import PerRun, reads
 from subcritical.detectors.protocol import DetectorSettings
 from subcritical.schema import Event, Finding, Score, Severity, Split
 from subcritical.stats import (
@@ -100,6 +100,7 @@ class ScoreJump(PerRun[JumpState, ScoreJumpSettings]):
 
     id = "score_jump"
     docs = "detectors/score_jump.md"
+    kinds = reads(Score)
     Settings: ClassVar[type[ScoreJumpSettings]] = ScoreJumpSettings
 
     def new(self) -> JumpState:

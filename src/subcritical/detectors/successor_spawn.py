@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import re
 from typing import ClassVar
 
 import msgspec
@@ -10,18 +11,24 @@ import msgspec
 from subcritical.detectors import _spawning as spawning
 from subcritical.detectors._acts import Act
 from subcritical.detectors._deeds import deeds, freed, tool_itself, whole
+from subcritical.detectors._glance import GLANCE, call_text
+from subcritical.detectors._held import Held, has_acts
 from subcritical.detectors._operators import asks
 from subcritical.detectors._rule_based import RuleBased, RuleState
 from subcritical.detectors._sigma import Rule
-from subcritical.schema import Event, Finding, Message, Severity, ToolCall
+from subcritical.detectors._spawning_need import NEED
+from subcritical.schema import Event, Finding, Severity, ToolCall
 
 _ARMED_MAX = 16
+_QUOTING = re.compile(r"['\"\\`]")
+"""A shell may make it out of other text, in which it does not stand in one piece."""
 
 
 class SpawnState(RuleState):
     """Also the files in which other agents were given looser rules."""
 
     armed: list[str] = msgspec.field(default_factory=list)
+    held: Held = msgspec.field(default_factory=Held)
 
 
 def _rule(name: str, title: str, why: str, level: Severity) -> Rule:
@@ -55,17 +62,33 @@ class SuccessorSpawn(RuleBased):
     version: ClassVar[int] = 2
     techniques = ("RSI-T0204",)
     docs = "detectors/successor_spawn.md"
+    need = NEED
 
     def new(self) -> SpawnState:
         """Nothing said, seen or prepared."""
         return SpawnState()
 
+    def idle(self, state: RuleState) -> bool:
+        """Whether no agent was given looser rules to start with."""
+        return isinstance(state, SpawnState) and not state.armed
+
+    def passed(self, state: RuleState, event: Event) -> None:
+        """Keep what may show that there was an act."""
+        if isinstance(state, SpawnState):
+            state.held.add(event, has_acts)
+
+    def starved(self, state: RuleState) -> str:
+        """Without any act there was nothing to judge."""
+        seen = isinstance(state, SpawnState) and state.held.any(has_acts)
+        return "" if seen else super().starved(state)
+
     def observe(self, state: RuleState, event: Event) -> list[Finding]:
         """Judge single acts, then what a call as a whole starts and with which rules."""
+        if not self._matters(state, event):
+            self.passed(state, event)
+            return []
         found = super().observe(state, event)
-        if isinstance(event.data, Message):
-            freed(state.asked, event)
-        elif isinstance(state, SpawnState) and isinstance(event.data, ToolCall):
+        if isinstance(state, SpawnState) and isinstance(event.data, ToolCall):
             said = self._started(state, event)
             if (
                 said is not None
@@ -75,15 +98,24 @@ class SuccessorSpawn(RuleBased):
                 found.append(self._say(state, event, *said))
         return found
 
+    def _matters(self, state: RuleState, event: Event) -> bool:
+        """Whether an event meets the need, or may name a file that was prepared."""
+        if self._number is None or not isinstance(state, SpawnState) or GLANCE.meets(event, self._number):
+            return True
+        if not isinstance(event.data, ToolCall):
+            return False
+        text = call_text(event.data)
+        return any(_QUOTING.search(name) or name in text for name in state.armed)
+
     def _started(self, state: SpawnState, event: Event) -> tuple[Rule, Act] | None:
         acts = [*deeds(event), *tool_itself(event)]
         if not acts:
             return None
         text = whole(event, acts)
-        loose = spawning.loosened(text) or spawning.unruled(acts)
-        start = next(
-            (act for act in acts if spawning.starts(act, loose=loose) or (loose and spawning.deployed(act, text))), None
-        )
+        # What could be an agent's start is looked for first: to look for looser rules takes longest.
+        signs = [act for act in acts if spawning.starts(act, loose=True) or spawning.deployed(act, text)]
+        loose = bool(signs) and (spawning.loosened(text) or spawning.unruled(acts))
+        start = next((act for act in signs if loose or spawning.starts(act, loose=False)), None)
         prepared = next(
             (act for act in acts if any(name in act.text for name in state.armed) and spawning.takes(act)), None
         )
@@ -101,6 +133,7 @@ class SuccessorSpawn(RuleBased):
         return (_COPY, copied) if copied is not None and spawning.detached(text, acts) else None
 
     def _say(self, state: RuleState, event: Event, rule: Rule, act: Act) -> Finding:
+        freed(state.asked)
         # One request for an agent covers each rule that sees it started.
         wanted = spawning.wanted(act)
         if asks(state.asked, wanted):

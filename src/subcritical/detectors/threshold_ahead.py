@@ -8,7 +8,7 @@ from typing import ClassVar
 import msgspec
 
 from subcritical.detectors._score import seen_of
-from subcritical.detectors._stream import PerRun, worth_saying
+from subcritical.detectors._stream import PerRun, reads, worth_saying
 from subcritical.detectors.protocol import DetectorSettings
 from subcritical.schema import Event, Finding, Score, Severity, Split
 from subcritical.stats import BURN_IN, Anticipation, anticipate, binomial_upper_tail
@@ -51,6 +51,7 @@ class ThresholdAhead(PerRun[AheadState, ThresholdAheadSettings]):
     id = "threshold_ahead"
     techniques = ("RSI-T0900",)
     docs = "detectors/threshold_ahead.md"
+    kinds = reads(Score)
     Settings: ClassVar[type[ThresholdAheadSettings]] = ThresholdAheadSettings
 
     def new(self) -> AheadState:

@@ -122,7 +122,8 @@ def cut(value: object) -> str:
         text = value if isinstance(value, str) else msgspec.json.encode(value, enc_hook=str).decode()
     except (RecursionError, OverflowError):
         return "(nested too deeply, or with numbers too large, to be shown)"
-    return text[:TEXT_MAX].encode("utf-8", "replace").decode()
+    text = text[:TEXT_MAX]
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def whole(value: object) -> int | None:

@@ -22,7 +22,7 @@ def time_ns(value: object) -> int:
             return 0
         since = (read if read.tzinfo else read.replace(tzinfo=UTC)) - _EPOCH
         return _bounded((since.days * 86_400 + since.seconds) * 10**9 + since.microseconds * 1000)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LAST_NS:
+    if value is None or isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < _LAST_NS:
         return 0
     for scale in (10**9, 10**6, 10**3, 1):
         if value < _SECONDS_MAX * 10**9 / scale:

@@ -31,18 +31,25 @@ class JsonLines(FileReader):
 
 
 def _events(record: Record, place: Place) -> Iterator[Seen]:
-    when = next((stamp for name in _TIMES if (stamp := time_ns(record.get(name)))), 0)
-    system = next((cut(record[name]) for name in _SYSTEMS if record.get(name)), "")
+    when, system = 0, ""
+    for name in _TIMES:
+        if name in record and (when := time_ns(record[name])):
+            break
+    for name in _SYSTEMS:
+        if record.get(name):
+            system = cut(record[name])
+            break
+    extra = without(record, "content", "arguments")
     for data in _data(record):
-        yield Seen(data=data, place=place, time_ns=when, system=system, extra=without(record, "content", "arguments"))
+        yield Seen(data=data, place=place, time_ns=when, system=system, extra=extra)
 
 
 def _data(record: Record) -> Iterator[EventData]:
     if isinstance(record.get("role"), str):
         yield from chat_events(record)
-    elif any(record.get(name) for name in ("function", "tool")) and ("arguments" in record or "input" in record):
+    elif (record.get("function") or record.get("tool")) and ("arguments" in record or "input" in record):
         yield tool_call(record)
-    elif any(record.get(name) for name in ("function", "tool")) and "result" in record:
+    elif (record.get("tool") or record.get("function")) and "result" in record:
         tool = cut(record.get("tool") or record.get("function"))
         yield ToolResult(tool=tool, text=cut(record["result"]), call=cut(record.get("id")))
     else:

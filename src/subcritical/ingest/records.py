@@ -11,7 +11,7 @@ import msgspec
 from subcritical.schema import EventData
 
 
-class Place(msgspec.Struct, frozen=True, kw_only=True):
+class Place(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where something stands: a file as the caller named it, and in it a line, a byte range, a commit or a part.
 
     `line` counts from 1. `first_byte` and `last_byte` are offsets, both ends included. `part` names what has

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Any
 
 from subcritical.detectors import Detector
@@ -11,6 +12,7 @@ from subcritical.schema import Event, Evidence, Finding, Severity, decode_record
 CRASHED = "detector crashed"
 """Title of the finding about a crash."""
 _MOST_KEYS = 4096
+_MOST_KEPT = 32_768
 _MOST_FINDINGS = 256
 _FINDING_BYTES_MAX = 1 << 20
 
@@ -18,11 +20,20 @@ _FINDING_BYTES_MAX = 1 << 20
 class Detection:
     """The detectors of one run with their states."""
 
-    def __init__(self, detectors: Sequence[Detector]) -> None:
-        """Start each of `detectors` without history."""
+    def __init__(self, detectors: Sequence[Detector], *, forgets: bool = False) -> None:
+        """Start each of `detectors` without history.
+
+        Args:
+            detectors: The detectors.
+            forgets: What happens where a detector has more states than memory should hold. Of a run of ours that is
+                a crash; of a log of many systems the states that were made first are dropped, and `forgotten` tells
+                how many: a detector may then miss what lies far apart.
+        """
         self._detectors = tuple(detectors)
         self._states: dict[str, dict[bytes, Any]] = {detector.id: {} for detector in self._detectors}
         self._crashes: dict[str, int] = {}
+        self._forgets = forgets
+        self.forgotten = 0
 
     def run(self, events: Sequence[Event]) -> list[Finding]:
         """Findings of all detectors on `events`, which follow what they saw before."""
@@ -75,16 +86,25 @@ class Detection:
 
     def _one(self, detector: Detector, events: Sequence[Event]) -> list[Finding]:
         states = self._states[detector.id]
-        for event in events:
-            key = detector.key(event)
-            if key not in states:
-                if len(states) >= _MOST_KEYS:
-                    raise _TooManyError(f"more than {_MOST_KEYS} separate states")
-                states[key] = detector.new()
+        if not self._forgets:
+            _make_states(detector, states, events)
         found = detector.batch(states, events)
+        if len(states) > _MOST_KEPT:
+            for key in list(islice(states, len(states) - _MOST_KEPT * 3 // 4)):
+                del states[key]
+                self.forgotten += 1
         if len(found) > _MOST_FINDINGS:
             raise _TooManyError(f"{len(found)} findings on {len(events)} events")
         return [_readable(finding) for finding in found]
+
+
+def _make_states(detector: Detector, states: dict[bytes, Any], events: Sequence[Event]) -> None:
+    for event in events:
+        key = detector.key(event)
+        if key not in states:
+            if len(states) >= _MOST_KEYS:
+                raise _TooManyError(f"more than {_MOST_KEYS} separate states")
+            states[key] = detector.new()
 
 
 class _TooManyError(Exception):
