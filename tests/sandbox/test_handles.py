@@ -2,6 +2,7 @@
 
 import os
 import struct
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -10,7 +11,9 @@ import pytest
 
 from subcritical.clock import SystemClock
 from subcritical.errors import ContainmentError
-from subcritical.sandbox import Limits, PythonPayload, Rung, SandboxSpec
+from subcritical.sandbox import Limits, PythonPayload, Rung, SandboxSpec, _scan
+from subcritical.sandbox._handles import ScanHandle
+from subcritical.sandbox._pauses import Pauses
 
 HOSTILE = (Path(__file__).parent / "hostile_tree.py").read_bytes()
 
@@ -252,3 +255,46 @@ def test_stop_ends_two_hundred_hostile_processes_in_every_state(rung, make, reac
             f"\n{rung} stop when {reach.__name__}: median {took[rounds // 2]:.1f} ms, max {took[-1]:.1f} ms, n {rounds}"
         )
     assert took[rounds // 2] < 2000
+
+
+class Starting:
+    """A sandbox being started: one process is seen at once, the init of its namespace from the second look on."""
+
+    def __init__(self, init, other):
+        self._init, self._other = init, other
+        self._looks = 0
+
+    def members(self):
+        self._looks += 1
+        pids = [self._other] if self._looks < 2 else [self._other, self._init]
+        return [_scan.Seen(pid, _scan.read_stat(f"/proc/{pid}")[2]) for pid in pids]
+
+    def enders(self):
+        return []
+
+    def spare(self):
+        return frozenset({self._init} if self._looks >= 2 else ())
+
+
+def test_the_init_of_a_sandbox_that_is_being_started_is_not_stopped():
+    """It was, where it became known between two looks; nothing continued it, and the start hung."""
+    with subprocess.Popen(["sleep", "60"]) as init, subprocess.Popen(["sleep", "60"]) as other:
+        target = Starting(init.pid, other.pid)
+        handle = ScanHandle(
+            "R2",
+            lambda: [target],
+            clock=SystemClock(),
+            pauses=Pauses(SystemClock()),
+            on_kill=lambda: None,
+            still_frozen=lambda _: False,
+            signal_all=lambda *_: False,
+        )
+        try:
+            assert handle.freeze(5.0).verified
+            assert _scan.is_stopped(other.pid)
+            assert not _scan.is_stopped(init.pid)
+            handle.thaw()
+            assert not _scan.is_stopped(other.pid)
+        finally:
+            init.kill()
+            other.kill()

@@ -185,11 +185,10 @@ class ScanHandle:
         deadline = time.monotonic() + timeout_s
         with _urgent():
             targets = self._targets()
-            spare = frozenset[int]().union(*(target.spare() for target in targets))
             self._signal_all(targets, signal.SIGSTOP)
             quiesced = self._clock.boot_ns()
             # What follows is the proof, and the order itself where there is no namespace.
-            quiet, count, running = _scan.stop_all(lambda: _union(targets), spare=spare, deadline=deadline)
+            quiet, count, running = _scan.stop_all(lambda: _stoppable(targets), deadline=deadline)
         now = self._clock.boot_ns()
         return HandleReport(
             verified=quiet,
@@ -211,10 +210,9 @@ class ScanHandle:
             targets = self._targets()
             report = self.verify()
             waking = [target for target in targets if not self._still_frozen(target)]
-            found = _union(waking)
-            spare = frozenset[int]().union(*(target.spare() for target in waking))
+            found = _stoppable(waking)
             if not self._signal_all(waking, signal.SIGCONT):
-                _scan.continue_all(found, spare=spare)
+                _scan.continue_all(found)
         self._pauses.end()
         return report
 
@@ -270,6 +268,17 @@ def _report(
 
 def _union(targets: list[Target]) -> list[_scan.Seen]:
     return [seen for target in targets for seen in target.members()]
+
+
+def _stoppable(targets: list[Target]) -> list[_scan.Seen]:
+    """All but what must keep running.
+
+    That is asked after each look, never once before the first: of a sandbox that is being started, the namespace and
+    its init become known meanwhile. An init stopped then was never continued, and the start hung.
+    """
+    found = _union(targets)
+    spare = frozenset[int]().union(*(target.spare() for target in targets))
+    return [seen for seen in found if seen.pid not in spare]
 
 
 def _end(targets: list[Target]) -> list[int]:

@@ -136,12 +136,11 @@ def is_stopped(pid: int) -> bool:
     return len(threads) <= _MOST_THREADS
 
 
-def stop_all(members: Members, *, spare: frozenset[int], deadline: float) -> tuple[bool, int, int]:
+def stop_all(members: Members, *, deadline: float) -> tuple[bool, int, int]:
     """SIGSTOP everything until two passes in a row find the same processes and none of them running.
 
     Args:
         members: Lists the processes.
-        spare: Pids of our own that must keep running.
         deadline: On the monotonic clock, in seconds.
 
     Returns:
@@ -151,7 +150,7 @@ def stop_all(members: Members, *, spare: frozenset[int], deadline: float) -> tup
     """
     before: list[Seen] | None = None
     while True:
-        found = [seen for seen in members() if seen.pid not in spare]
+        found = members()
         running = [seen for seen in found if not is_stopped(seen.pid)]
         for seen in running:
             send(seen, signal.SIGSTOP)
@@ -164,9 +163,9 @@ def stop_all(members: Members, *, spare: frozenset[int], deadline: float) -> tup
             time.sleep(0.0005)
 
 
-def continue_all(members: Iterable[Seen], *, spare: frozenset[int]) -> int:
+def continue_all(members: Iterable[Seen]) -> int:
     """SIGCONT everything; returns how many."""
-    return sum(send(seen, signal.SIGCONT) for seen in members if seen.pid not in spare)
+    return sum(send(seen, signal.SIGCONT) for seen in members)
 
 
 def kill_all(members: Members, *, spare: frozenset[int], deadline: float) -> int:
