@@ -15,7 +15,7 @@ import msgspec
 
 from subcritical.detectors._once import once
 from subcritical.detectors._shell import Command, commands
-from subcritical.schema import Artifact, ArtifactChange, Event, Proposal, ToolCall
+from subcritical.schema import ArtifactChange, Event, Proposal, ToolCall
 
 Kind = Literal["run", "write", "empty", "delete", "move", "read", "call"]
 TEXT_MAX = 20_000
@@ -349,8 +349,3 @@ def python_acts(code: str) -> Iterator[Act]:
 def _started(line: str) -> Iterable[Act]:
     for command in commands(line):
         yield from (act for act in _command(command))
-
-
-def is_prompt_like(artifact: Artifact) -> bool:
-    """Whether an artifact class is text that steers the system."""
-    return artifact in {Artifact.PROMPT, Artifact.MEMORY, Artifact.CONSTITUTION, Artifact.TOOL, Artifact.POLICY}

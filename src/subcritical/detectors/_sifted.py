@@ -16,8 +16,8 @@ from subcritical.detectors._glance import Looker
 from subcritical.detectors._sigma import Algebra, parse_condition
 from subcritical.detectors._widened import BEGIN, FOLDED, NOTHING, Clause, Formula, both, either, groups, widened
 
-Need = tuple[Formula, ...]
-"""One of these must hold."""
+Ways = tuple[Formula, ...]
+"""Of these one must hold for a rule to match."""
 _FORMULAS_MAX = 10
 _BEGUN = frozenset({"path", "text", "old"})
 """Fields that stand in the scanned text from their beginning; the others are parts of one of them."""
@@ -37,28 +37,28 @@ class Sieve:
         return self._looker.bits("".join(_fields(acts))) | self._always if acts else 0
 
 
-def _any(needs: list[Need]) -> Need:
+def _any(needs: list[Ways]) -> Ways:
     found = tuple(dict.fromkeys(formula for need in needs for formula in need))
     return found if len(found) <= _FORMULAS_MAX else (either(found),)
 
 
-def _all(needs: list[Need]) -> Need:
+def _all(needs: list[Ways]) -> Ways:
     if prod(map(len, needs)) > _FORMULAS_MAX:
         return (both(either(need) for need in needs),)
     return tuple(dict.fromkeys(map(both, product(*needs))))
 
 
-def needed(source: Mapping[str, Any]) -> Need:
+def needed(source: Mapping[str, Any]) -> Ways:
     """What the text of an act must hold for a rule to match it; what is to be absent asks for nothing."""
     detection = dict(source["detection"])
     condition = str(detection.pop("condition"))
     return parse_condition(condition, {name: _selection(part) for name, part in detection.items()}, _NEEDS)
 
 
-_NEEDS: Algebra[Need] = Algebra(_any, _all, lambda _: (NOTHING,))
+_NEEDS: Algebra[Ways] = Algebra(_any, _all, lambda _: (NOTHING,))
 
 
-def _selection(part: Any) -> Need:
+def _selection(part: Any) -> Ways:
     maps = part if isinstance(part, list) else [part]
     return _any([(both(_field(key, value) for key, value in one.items()),) for one in maps])
 

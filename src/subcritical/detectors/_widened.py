@@ -124,7 +124,6 @@ def _needed(items: list[Any], flags: int) -> Formula:
     return both(formulas)
 
 
-_BOUNDARY = [(_OPS.AT, _OPS.AT_BOUNDARY)]
 _BEGINNING = [(_OPS.LITERAL, ord(BEGIN))]
 
 

@@ -126,21 +126,20 @@ class ClaimMismatch(PerRun[ClaimState, DetectorSettings]):
         return []
 
     def _judge(self, state: ClaimState, event: Event, text: str) -> list[Finding]:
-        for claim in self._claims(event, text) if text else ():
+        for claim in self._claims(text) if text else ():
             _settle(state)
             why = _unsupported(state, claim)
             if why:
                 return self._say(state, event, claim, why)
         return []
 
-    def _claims(self, event: Event, text: str) -> list[Claim]:
+    def _claims(self, text: str) -> list[Claim]:
         number = self._number
         if number is None:
             return claims(text)
 
         def may_claim(part: str) -> bool:
-            said = ModelCall(model="", text=part)
-            return bool(GLANCE.look(msgspec.structs.replace(event, data=said)) >> number & 1)
+            return bool(GLANCE.said(part) >> number & 1)
 
         return claims_where(text, may_claim)
 

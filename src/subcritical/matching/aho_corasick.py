@@ -6,12 +6,13 @@ from collections.abc import Sequence
 
 import ahocorasick_rs
 
+from subcritical.matching.filtered import Filtered
 from subcritical.matching.leaves import TRAPS
 from subcritical.matching.literals import literals
-from subcritical.matching.patterns import Compiled, confirmed, confirmed_in_any, encoded
+from subcritical.matching.patterns import Compiled
 
 
-class AhoCorasickMatcher:
+class AhoCorasickMatcher(Filtered):
     """A pattern without literals is searched for in every text; `unfiltered` counts them."""
 
     engine = "aho-corasick"
@@ -38,22 +39,8 @@ class AhoCorasickMatcher:
         """How many patterns have no literals."""
         return len(self._always)
 
-    def which(self, text: bytes) -> list[int]:
-        """See `Matcher.which`."""
-        candidates = self._candidates(text)
-        return confirmed(candidates, text) if candidates else []
-
-    def in_any(self, texts: Sequence[str]) -> list[int]:
-        """See `Matcher.in_any`."""
-        candidates = self._candidates(encoded("\n".join(texts)))
-        return confirmed_in_any(candidates, texts) if candidates else []
-
-    def possible(self, texts: Sequence[str]) -> bool:
-        """See `Matcher.possible`."""
-        return bool(self._candidates(encoded("\n".join(texts))))
-
-    def _candidates(self, text: bytes) -> Sequence[Compiled]:
-        """Patterns of which a match is possible, ascending."""
+    def candidates(self, text: bytes) -> Sequence[Compiled]:
+        """See `Filtered.candidates`."""
         found = set(self._always)
         # Lowering bytes leaves what is beyond ASCII as it is, so that the traps are found too.
         for word in {match[0] for match in self._automaton.find_matches_as_indexes(text.lower(), overlapping=True)}:

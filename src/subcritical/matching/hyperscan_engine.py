@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from subcritical.matching.covering import TRAP_GUARD
 from subcritical.matching.database import Filter
-from subcritical.matching.patterns import Compiled, confirmed, confirmed_in_any, encoded
+from subcritical.matching.filtered import Filtered
+from subcritical.matching.patterns import Compiled
 
 
-class HyperscanMatcher:
+class HyperscanMatcher(Filtered):
     """One database and its scratch for all texts."""
 
     engine = "hyperscan"
@@ -21,23 +22,8 @@ class HyperscanMatcher:
         self._found: list[int] = []
         self._report = self._add  # one bound method for all calls
 
-    def which(self, text: bytes) -> list[int]:
-        """See `Matcher.which`."""
-        candidates = self._candidates(text)
-        return confirmed(candidates, text) if candidates else []
-
-    def in_any(self, texts: Sequence[str]) -> list[int]:
-        """See `Matcher.in_any`: one scan of all, then `re` on each for what it reports."""
-        # What stands within one text stands within the joined ones, and no anchor is looked for.
-        candidates = self._candidates(encoded("\n".join(texts)))
-        return confirmed_in_any(candidates, texts) if candidates else []
-
-    def possible(self, texts: Sequence[str]) -> bool:
-        """See `Matcher.possible`."""
-        return bool(self._candidates(encoded("\n".join(texts))))
-
-    def _candidates(self, text: bytes) -> Sequence[Compiled]:
-        """Patterns of which a match is possible, ascending."""
+    def candidates(self, text: bytes) -> Sequence[Compiled]:
+        """See `Filtered.candidates`."""
         found = self._found
         found.clear()
         self._filter.scan(text, self._report)
