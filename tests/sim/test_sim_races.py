@@ -20,6 +20,9 @@ from subcritical.schema import Approval, Event, Order, Receipt
 
 MOST = 25
 """Stops, and kills, of one race; later ones find only pauses."""
+RACES_MIN, RACES_MAX = 4, 12
+"""Races of 250 proposals each."""
+ENDS_MIN = 10
 SCRIPT = Path(__file__).parent / "door_process.py"
 PATH = os.pathsep.join(str(Path(__file__).parent.parent / room) for room in ("sim", "gateway", "pipeline"))
 
@@ -119,7 +122,9 @@ def test_proposals_against_pause_stop_and_kill(tmp_path):
 @pytest.mark.timeout(1800)
 def test_a_thousand_proposals_against_pause_stop_and_kill(tmp_path):
     total, changes_of_all, accepted = dict.fromkeys(("pauses", "stops", "kills", "starts"), 0), 0, 0
-    for seed in range(4):
+    for seed in range(RACES_MAX):
+        if seed >= RACES_MIN and min(total["stops"], total["kills"]) >= ENDS_MIN:
+            break  # on a fast machine proposals are over sooner, and fewer orders come in between
         did = race(tmp_path / str(seed), 250, seed)
         late, changes = too_late(tmp_path / str(seed))
         assert late == []
@@ -128,4 +133,4 @@ def test_a_thousand_proposals_against_pause_stop_and_kill(tmp_path):
         events = [r.data for r in read_journal(tmp_path / str(seed) / "journal") if isinstance(r, Event)]
         accepted += sum(isinstance(d, Approval) and d.verdict == "accepted" for d in events)
     print(total, f"{accepted} accepted, {changes_of_all} changes of the head, none after an order that holds")
-    assert min(total["stops"], total["kills"]) >= 10
+    assert min(total["stops"], total["kills"]) >= ENDS_MIN
